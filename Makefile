@@ -1,0 +1,51 @@
+# Every recipe says what it does behind `##`; `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help setup demo test check format bench-quick up lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Batchline needs Python 3.11 or newer: make PYTHON=python3.12 setup")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+setup: $(VENV)/.stamp ## Make .venv with every extra and tool (does nothing when it is there)
+
+demo: setup ## Run the main job for real: server, workers, beat, Flower, simulator (ARGS="--requests 5000")
+	@$(BIN)/batchline demo $(ARGS)
+
+test: setup ## Run the whole test suite (ARGS="-k ledger")
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Lint, format check, types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+	@$(BIN)/basedpyright
+
+format: setup ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench-quick: setup ## Measure against Instructor and a hand-written script
+	@$(BIN)/python ops/bench/quick.py $(ARGS)
+
+up: setup ## Run everything on this machine until Ctrl-C (ARGS="--simulator --workers 2")
+	@$(BIN)/batchline up $(ARGS)
+
+lock: setup ## Compile requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove .venv and every cache
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
