@@ -1,0 +1,129 @@
+"""What can be set, in the environment (`BATCHLINE_…`) or in the file that `BATCHLINE_ENV_FILE` names.
+
+One frozen object per process, validated when it is made. Provider keys are
+not here: only workers read them (`batchline_worker.settings`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from batchline_shared.errors import ConfigurationError
+
+__all__ = ["Settings", "describe_invalid"]
+
+
+class Settings(BaseSettings):
+    """Settings that the client and the workers share."""
+
+    model_config = SettingsConfigDict(env_prefix="BATCHLINE_", frozen=True, extra="ignore")
+
+    redis_url: str = "redis://localhost:6379/0"
+    """The ledger: `redis://`, `rediss://` or `unix://`. Holds every job; needs AOF and noeviction."""
+
+    broker_url: str = ""
+    """Celery's broker. Empty: the next database of the ledger's server."""
+
+    poll_interval_s: float = Field(default=10.0, ge=0.05)
+    """Seconds before a provider batch is polled for the first time, and the least between two polls."""
+
+    poll_max_interval_s: float = Field(default=300.0, ge=0.05)
+    """Seconds to which the interval grows while a batch does not change."""
+
+    tick_interval_s: float = Field(default=1.0, ge=0.05)
+    """Seconds between two looks at the due set. A lost nudge costs one of these."""
+
+    lease_s: float = Field(default=120.0, ge=1.0)
+    """Seconds for which a worker owns the work it took; renewed while it works."""
+
+    create_timeout_s: float = Field(default=60.0, gt=0.0)
+    """Seconds to wait for the answer to a batch creation, before its outcome counts as unknown."""
+
+    reconcile_quiet_s: float = Field(default=90.0, gt=0.0)
+    """Seconds between a creation of unknown outcome and the look at the provider's list.
+
+    At least `create_timeout_s`, so that the request can no longer be under way,
+    plus the time the provider needs to list a new batch.
+    """
+
+    doubt_after_s: float = Field(default=3600.0, gt=0.0)
+    """Seconds of failing look-ups after which a creation of unknown outcome becomes `in_doubt`."""
+
+    submit_give_up_s: float = Field(default=3600.0, gt=0.0)
+    """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""
+
+    retention_s: int = Field(default=30 * 24 * 3600, ge=0)
+    """Seconds for which a finished job is kept. 0: until it is deleted. Default: 30 days, as OpenAI does."""
+
+    shard_max_requests: int | None = Field(default=None, ge=1)
+    """Requests in one provider batch; None: the provider's own limit, which also caps this."""
+
+    shard_max_bytes: int | None = Field(default=None, ge=1024)
+    """Bytes in one provider batch; None: the provider's own limit, which also caps this."""
+
+    durable_writes: bool = True
+    """Wait until an enqueued job and a submission's intent are on disk (WAITAOF), where the server can."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Refuse combinations that could pay twice or never end."""
+        if self.lease_s < self.create_timeout_s + 5:
+            msg = (
+                f"BATCHLINE_LEASE_S ({self.lease_s:g}) must be at least 5 s longer than "
+                f"BATCHLINE_CREATE_TIMEOUT_S ({self.create_timeout_s:g}): "
+                "a lease must outlive the call it covers"
+            )
+            raise ValueError(msg)
+        if self.reconcile_quiet_s < self.create_timeout_s:
+            msg = (
+                f"BATCHLINE_RECONCILE_QUIET_S ({self.reconcile_quiet_s:g}) must not be shorter than "
+                f"BATCHLINE_CREATE_TIMEOUT_S ({self.create_timeout_s:g}): the call may still be under way"
+            )
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read the environment and, where `BATCHLINE_ENV_FILE` names one, that file.
+
+        Args:
+            overrides: Values that win over both.
+
+        Raises:
+            ConfigurationError: A value is missing, malformed or inconsistent; names the variable.
+        """
+        env_file = os.environ.get("BATCHLINE_ENV_FILE")
+        if env_file and not os.path.isfile(env_file):  # noqa: PTH113 - pathlib would cost the client its import
+            raise ConfigurationError(f"BATCHLINE_ENV_FILE names {env_file!r}, which is no file")
+        try:
+            return cls(_env_file=env_file, **overrides)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise ConfigurationError(describe_invalid(error)) from None
+
+    @property
+    def effective_broker_url(self) -> str:
+        """`broker_url`, or the database after the ledger's, so that flushing one spares the other."""
+        if self.broker_url:
+            return self.broker_url
+        parts = urlsplit(self.redis_url)
+        if parts.scheme == "unix":
+            return self.redis_url.replace("unix://", "redis+socket://", 1)
+        database = parts.path.strip("/") or "0"
+        return (
+            urlunsplit(parts._replace(path=f"/{int(database) + 1}")) if database.isdigit() else self.redis_url
+        )
+
+
+def describe_invalid(error: ValidationError) -> str:
+    """Say which variables are wrong, without quoting their values: one may be a secret."""
+    problems = []
+    for item in error.errors(include_url=False, include_input=False):
+        name = "_".join(str(part) for part in item["loc"])
+        where = f"BATCHLINE_{name.upper()}: " if name else ""
+        problems.append(where + item["msg"].removeprefix("Value error, "))
+    return "; ".join(problems)
