@@ -1,0 +1,169 @@
+"""An outcome as it is stored: one JSON line that the worker writes and the client types.
+
+    {"n": row, "id": custom id, "e": error type or null, "m": message,
+     "u": [input, output, cached input, reasoning tokens] or null, "raw": the provider's line or null}
+
+The provider's line goes in as it came, byte for byte, without being encoded
+again. The worker has judged it (`Verdict`); whether the answer fits the user's
+model only the client can tell, so it judges once more when it reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, BatchSuccess, ErrorType, TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchline_shared.dialects.base import Dialect
+    from batchline_shared.dialects.verdict import Verdict
+
+__all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line"]
+
+T = TypeVar("T")
+
+_KINDS = {str(kind): kind for kind in ErrorType}
+
+
+def encode_outcome(row: int, custom_id: str, verdict: Verdict, raw: bytes) -> bytes:
+    """Encode what a result line says; `raw` is that line, which has parsed as JSON."""
+    kind = b"null" if verdict.error_type is None else b'"%b"' % verdict.error_type.encode()
+    message = orjson.dumps(verdict.message) if verdict.message else b'""'
+    return b'{"n":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],"raw":%b}' % (
+        row,
+        orjson.dumps(custom_id),
+        kind,
+        message,
+        *verdict[2:],
+        raw,
+    )
+
+
+def encode_unanswered(row: int, custom_id: str, error_type: ErrorType, message: str) -> bytes:
+    """Encode the outcome of a request for which the provider returned no line."""
+    return orjson.dumps({"n": row, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None})
+
+
+def error_type_of(stored: dict[str, Any]) -> ErrorType | None:
+    """The error type of a stored outcome; None for a success, `UNKNOWN` for one of a later version."""
+    kind = stored["e"]
+    if kind is None:
+        return None
+    return _KINDS.get(kind, ErrorType.UNKNOWN)
+
+
+class OutcomeReader(Generic[T]):
+    """Types stored outcomes by the user's model."""
+
+    def __init__(self, dialect: Dialect, response_model: type[T] | None, *, structured: bool) -> None:
+        """Prepare to read.
+
+        Args:
+            dialect: The provider's, to find the answer in its line.
+            response_model: A Pydantic model; None gives text, or plain JSON values where the job had a model.
+            structured: Whether the job's answers are JSON.
+        """
+        self._dialect = dialect
+        self._structured = structured
+        self._validate: Callable[[str], Any]
+        if response_model is not None and issubclass(response_model, BaseModel):
+            self._validate = response_model.model_validate_json
+        elif structured:
+            self._validate = orjson.loads
+        else:
+            self._validate = str
+        success: Any = BatchSuccess
+        self._success = success[response_model] if response_model is not None else success[Any]
+
+    def read(self, stored: bytes) -> BatchSuccess[T] | BatchError:
+        """Type one stored outcome."""
+        outcome = orjson.loads(stored)
+        kind = error_type_of(outcome)
+        usage = _usage(outcome["u"])
+        raw = outcome["raw"]
+        if kind is not None:
+            return _error(outcome["id"], kind, outcome["m"], usage, raw)
+        return self.answer(outcome["id"], raw, usage)
+
+    def line(self, custom_id: str, raw: dict[str, Any]) -> BatchSuccess[T] | BatchError:
+        """Judge and type a line of a provider's result file."""
+        verdict = self._dialect.classify(raw, structured=self._structured)
+        usage = _usage(verdict[2:])
+        if verdict.error_type is not None:
+            return _error(custom_id, verdict.error_type, verdict.message, usage, raw)
+        return self.answer(custom_id, raw, usage)
+
+    def answer(
+        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None
+    ) -> BatchSuccess[T] | BatchError:
+        """Type an answer that the provider gave; one that does not fit the model is an `invalid_output`."""
+        text = self._dialect.answer_text(raw, structured=self._structured)
+        try:
+            if text is None:
+                raise ValueError("the answer holds no text")  # noqa: TRY301 - one way out for both
+            result = self._validate(text)
+        except ValidationError as error:
+            return _error(custom_id, ErrorType.INVALID_OUTPUT, describe_misfit(error), usage, raw)
+        except ValueError:
+            message = "the answer is no JSON" if text is not None else "the answer holds no text"
+            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw)
+        success: BatchSuccess[T] = self._success(custom_id=custom_id, result=result, usage=usage, raw=raw)
+        return success
+
+
+def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSuccess[T] | BatchError:
+    """Type one line of a provider's result file, whatever it holds.
+
+    Args:
+        reader: For the model and provider.
+        line: The line, with or without its newline.
+        number: Its number in the file, from 1; names a line that has no custom id.
+    """
+    try:
+        raw = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return _error(f"line-{number}", ErrorType.UNKNOWN, f"line {number} is no JSON", None, None)
+    custom_id = raw.get("custom_id") if isinstance(raw, dict) else None
+    if not isinstance(custom_id, str):
+        message = f"line {number} has no custom_id"
+        return _error(
+            f"line-{number}", ErrorType.UNKNOWN, message, None, raw if isinstance(raw, dict) else None
+        )
+    return reader.line(custom_id, raw)
+
+
+def describe_misfit(error: ValidationError) -> str:
+    """Say which fields of an answer do not fit the model, without quoting the answer."""
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    shown = [f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['type']}" for item in problems[:5]]
+    more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""  # noqa: PLR2004 - as shown above
+    return f"the answer does not fit {error.title}: {'; '.join(shown)}{more}"
+
+
+def _usage(tokens: Sequence[int] | None) -> TokenUsage | None:
+    if tokens is None or not any(tokens):
+        return None
+    return TokenUsage(
+        input_tokens=tokens[0],
+        output_tokens=tokens[1],
+        cached_input_tokens=tokens[2],
+        reasoning_tokens=tokens[3],
+    )
+
+
+def _error(
+    custom_id: str, kind: ErrorType, message: str, usage: TokenUsage | None, raw: dict[str, Any] | None
+) -> BatchError:
+    return BatchError(
+        custom_id=custom_id,
+        error_type=kind,
+        error_message=message,
+        retry_may_help=RETRY_MAY_HELP[kind],
+        usage=usage,
+        raw=raw,
+    )
