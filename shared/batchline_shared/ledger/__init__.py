@@ -1,0 +1,43 @@
+"""The ledger: the durable state of every job, in Redis. The only truth.
+
+`keys` lists every key, `records` what the hashes hold, `jobs` and `work` are
+the two halves (a job's data; who may do what next), `lua/` is what changes them.
+"""
+
+from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
+from batchline_shared.ledger.jobs import ChunkInfo, InputChunk, JobStore, Landing
+from batchline_shared.ledger.overview import Overview, overview
+from batchline_shared.ledger.records import (
+    FINAL,
+    JobMeta,
+    JobStatus,
+    JobWork,
+    Segment,
+    ShardState,
+    ShardWork,
+    Stage,
+)
+from batchline_shared.ledger.work import Advanced, WorkQueue
+
+__all__ = [
+    "FINAL",
+    "Advanced",
+    "ChunkInfo",
+    "InputChunk",
+    "JobMeta",
+    "JobStatus",
+    "JobStore",
+    "JobWork",
+    "Landing",
+    "Overview",
+    "Segment",
+    "ShardState",
+    "ShardWork",
+    "Stage",
+    "WorkQueue",
+    "connect",
+    "open_ledger",
+    "overview",
+    "redis_errors",
+    "server_name",
+]

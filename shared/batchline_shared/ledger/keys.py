@@ -1,0 +1,167 @@
+"""Every key that Batchline keeps in Redis: type, members, writer, TTL and why.
+
+Two kinds of hash tag decide where a key lives on a cluster, and what one Lua
+script may change at once:
+
+* `{<job id>}`: what belongs to one job. The client writes it at enqueue, the
+  workers land outcomes in it.
+* `{p<n>}`: one of `PARTITIONS` shares of the work in progress: who may do what
+  next, and when. Only here is anything leased. A job's work and all its
+  shards' work lie in one partition (`partition_of`), so that a lease, a
+  change of state and the next due time are one script.
+
+A step that crosses from one kind to the other is idempotent, and ordered so
+that a crash between the two is mended by the next tick.
+
+All times are milliseconds of Redis' own clock (`TIME`), never a client's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import crc32
+
+__all__ = [
+    "ALL_JOBS",
+    "NUDGE",
+    "PARTITIONS",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "TICK",
+    "done",
+    "due",
+    "events",
+    "idempotency",
+    "identifiers",
+    "index",
+    "input_chunks",
+    "job_keys",
+    "meta",
+    "outcomes",
+    "partition_of",
+    "shards",
+    "tally",
+    "work",
+    "work_prefix",
+]
+
+SCHEMA_VERSION: Final = 1
+"""Version of everything below. A process refuses a ledger of another version."""
+
+PARTITIONS: Final = 8
+"""Shares of the work. Part of the schema: changing it moves every job's work."""
+
+PREFIX: Final = "batchline"
+
+SCHEMA: Final = f"{PREFIX}:schema"
+"""String: `SCHEMA_VERSION`. Whoever connects first writes it. No TTL."""
+
+ALL_JOBS: Final = f"{PREFIX}:jobs"
+"""Sorted set: job id → time of creation. The client adds at enqueue, before the job is committed,
+so that a committed job is always listed; readers drop ids without a record. No TTL of its own."""
+
+TICK: Final = f"{PREFIX}:tick"
+"""String: taken with SET NX PX by the process whose tick this is. TTL: one tick, so that any number of
+beats and workers make one tick per interval. Losing it costs a superfluous tick."""
+
+NUDGE: Final = f"{PREFIX}:nudge:%s"
+"""String by stage: taken with SET NX PX by whoever sends a nudge. TTL: well under a tick; it keeps
+a thousand enqueues a second from sending a thousand messages. Losing it costs a superfluous message."""
+
+
+def idempotency(digest: str) -> str:
+    """String: the id of the job that an idempotency key (given by its SHA-256) stands for.
+
+    The client writes it with SET NX before the job. TTL: that of the job.
+    """
+    return f"{PREFIX}:idem:{digest}"
+
+
+def meta(job_id: str) -> str:
+    """Hash: the job's record (`records.JobMeta`): status, template, counts, times.
+
+    Written by the client at enqueue and on cancel and retry, by the workers as
+    outcomes land. TTL: one day while the enqueue is under way (a client that
+    dies leaves nothing behind), none while the job lives, `retention_s` after.
+    """
+    return f"{PREFIX}:{{{job_id}}}:meta"
+
+
+def input_chunks(job_id: str) -> str:
+    """Hash: chunk number → zstd of up to 500 request rows, one JSON value a line. TTL as `meta`."""
+    return f"{PREFIX}:{{{job_id}}}:in"
+
+
+def index(job_id: str) -> str:
+    """Hash: chunk number → `first row,rows,bytes,tokens`, for planning without the payload. TTL as `meta`."""
+    return f"{PREFIX}:{{{job_id}}}:idx"
+
+
+def identifiers(job_id: str) -> str:
+    """Hash: chunk number → zstd of a JSON array, the custom ids of its rows.
+
+    Absent where the ids are the default `request-0…`. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:ids"
+
+
+def done(job_id: str) -> str:
+    """Bitmap: bit n is set once row n has its outcome. What makes an outcome exactly one. TTL as `meta`."""
+    return f"{PREFIX}:{{{job_id}}}:done"
+
+
+def outcomes(job_id: str) -> str:
+    """Hash: landing number (0…) → zstd of up to 500 outcome rows, in the order they landed.
+
+    Appended by `land.lua` only, so that a reader's position stays valid;
+    rewritten only by a retry, without the rows that are tried again. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:out"
+
+
+def events(job_id: str) -> str:
+    """Channel: a message whenever outcomes land or the status changes. Waiters look at `meta` then."""
+    return f"{PREFIX}:{{{job_id}}}:events"
+
+
+def job_keys(job_id: str) -> list[str]:
+    """Every key with the job's tag, `meta` first."""
+    return [f(job_id) for f in (meta, input_chunks, index, identifiers, done, outcomes)]
+
+
+def partition_of(job_id: str) -> int:
+    """The partition that holds the work of a job and of its shards."""
+    return crc32(job_id.encode()) % PARTITIONS
+
+
+def due(partition: int, stage: str) -> str:
+    """Sorted set: job or shard id → when a worker should next look at it, in one of the five stages.
+
+    A lease moves the score to the end of the lease, which makes it its own
+    redelivery. No TTL: losing it loses work.
+    """
+    return f"{PREFIX}:{{p{partition}}}:due:{stage}"
+
+
+def work(partition: int, member: str) -> str:
+    """Hash: the work record of a job (`records.JobWork`) or shard (`records.ShardWork`).
+
+    Written only by scripts that check the lease's token. TTL: none while the
+    job lives, `retention_s` after, so that an audit can still pair batches.
+    """
+    return work_prefix(partition) + member
+
+
+def work_prefix(partition: int) -> str:
+    """What every work record's key of a partition starts with."""
+    return f"{PREFIX}:{{p{partition}}}:work:"
+
+
+def shards(partition: int, job_id: str) -> str:
+    """Sorted set: shard id → its number, for all shards of a job, in order. TTL as `work`."""
+    return f"{PREFIX}:{{p{partition}}}:shards:{job_id}"
+
+
+def tally(partition: int) -> str:
+    """Hash: how many shards and jobs are in each state, and requests by outcome, for the gauges. No TTL."""
+    return f"{PREFIX}:{{p{partition}}}:tally"

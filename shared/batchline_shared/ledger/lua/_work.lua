@@ -1,0 +1,22 @@
+-- Moves a work record to another state and keeps the gauges' tally true.
+local function enter(work, tally, kind, state)
+  local before = redis.call('HGET', work, 'state')
+  if before == state then return end
+  if before then redis.call('HINCRBY', tally, kind .. '.' .. before, -1) end
+  redis.call('HINCRBY', tally, kind .. '.' .. state, 1)
+  redis.call('HSET', work, 'state', state)
+end
+
+-- Whether `token` is still the newest lease: every write by a worker depends on it.
+local function holds(work, token)
+  return redis.call('HGET', work, 'token') == token
+end
+
+-- Writes field/value pairs from ARGV[first] on; the value '@now' becomes the server's time.
+local function set_fields(work, now, first)
+  for i = first, #ARGV, 2 do
+    local value = ARGV[i + 1]
+    if value == '@now' then value = now end
+    redis.call('HSET', work, ARGV[i], value)
+  end
+end

@@ -1,0 +1,11 @@
+-- Reopens a finished job for another round.  KEYS: all keys of the job.  ARGV: channel.
+-- Returns the round, or 0 when the job is not finished.
+local status = redis.call('HGET', KEYS[1], 'status')
+if not (status == 'completed' or status == 'failed' or status == 'cancelled' or status == 'expired') then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'status', 'queued', 'message', '', 'retrying', 1)
+redis.call('HDEL', KEYS[1], 'finished_ms')
+for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
+redis.call('PUBLISH', ARGV[1], 'queued')
+return redis.call('HINCRBY', KEYS[1], 'round', 1)

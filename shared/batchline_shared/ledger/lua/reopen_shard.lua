@@ -1,0 +1,12 @@
+--! include _clock
+--! include _work
+-- Sends a shard whose outcomes were lost back to collecting: reading results again is free, asking again is not.
+-- KEYS: shard's work, tally, due set of collecting, job's work, due set of settling.  ARGV: shard id, job id, job's token.
+if not holds(KEYS[4], ARGV[3]) then return 0 end
+if redis.call('HGET', KEYS[1], 'state') ~= 'done' then return 0 end
+enter(KEYS[1], KEYS[2], 'shard', 'collecting')
+redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
+redis.call('HINCRBY', KEYS[4], 'open', 1)
+enter(KEYS[4], KEYS[2], 'job', 'wait')
+redis.call('ZREM', KEYS[5], ARGV[2])
+return 1

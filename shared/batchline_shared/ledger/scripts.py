@@ -1,0 +1,63 @@
+"""The ledger's Lua scripts, loaded from `lua/`.
+
+A line `--! include NAME` stands for the text of `lua/NAME.lua`. Every script
+touches keys of one hash tag only, so the ledger runs on a cluster.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.commands.core import Script
+
+__all__ = ["Scripts", "source"]
+
+_INCLUDE = "--! include "
+
+
+@cache
+def source(name: str) -> str:
+    """The text of one script, includes resolved."""
+    text = files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    lines = [
+        source(line.removeprefix(_INCLUDE)) if line.startswith(_INCLUDE) else line
+        for line in text.splitlines()
+    ]
+    return "\n".join(lines)
+
+
+class Scripts:
+    """The scripts of one connection pool, called by SHA and sent again when the server has forgotten them."""
+
+    def __init__(self, client: Redis) -> None:
+        def script(name: str) -> Script:
+            return client.register_script(source(name))
+
+        # The work in progress: tag {p<n>}.
+        self.lease = script("lease")
+        self.renew = script("renew")
+        self.advance = script("advance")
+        self.open_job = script("open_job")
+        self.wake = script("wake")
+        self.plan_shard = script("plan_shard")
+        self.plan_done = script("plan_done")
+        self.close_shard = script("close_shard")
+        self.reopen_shard = script("reopen_shard")
+        self.close_job = script("close_job")
+        self.cancel_work = script("cancel_work")
+        # One job's record, payload and outcomes: tag {<job id>}.
+        self.begin_job = script("begin_job")
+        self.commit_job = script("commit_job")
+        self.abandon_job = script("abandon_job")
+        self.land = script("land")
+        self.set_status = script("set_status")
+        self.finish_job = script("finish_job")
+        self.begin_retry = script("begin_retry")
+        self.take_back = script("take_back")
+        # Keys that stand alone.
+        self.claim = script("claim")
+        self.unclaim = script("unclaim")
