@@ -1,0 +1,75 @@
+"""Batchline: LLM batch jobs at half price, on a queue of your own, with typed results.
+
+client = BatchClient()
+job = client.enqueue("openai/gpt-4.1-mini", User, conversations)
+job.wait()
+for outcome in job.iter_results(): ...
+"""
+
+from batchline.client import BatchClient
+from batchline.job import Job, JobInfo, ProviderBatch
+from batchline.processor import BatchProcessor
+from batchline.requests import BatchRequest
+from batchline.results import (
+    extract_results,
+    filter_errors,
+    filter_successful,
+    get_results_by_custom_id,
+)
+from batchline_shared.errors import (
+    BatchlineError,
+    ConfigurationError,
+    DuplicateCustomIdError,
+    IdempotencyConflictError,
+    InvalidBatchFileError,
+    InvalidInputError,
+    InvalidModelError,
+    InvalidRequestError,
+    JobError,
+    JobNotFoundError,
+    JobNotReadyError,
+    LedgerError,
+    QueueFullError,
+    QueueUnavailableError,
+    SchemaError,
+    WaitTimeoutError,
+)
+from batchline_shared.ledger import JobStatus
+from batchline_shared.outcomes import BatchError, BatchResult, BatchSuccess, ErrorType, TokenUsage
+from batchline_shared.settings import Settings
+
+__all__ = [
+    "BatchClient",
+    "BatchError",
+    "BatchProcessor",
+    "BatchRequest",
+    "BatchResult",
+    "BatchSuccess",
+    "BatchlineError",
+    "ConfigurationError",
+    "DuplicateCustomIdError",
+    "ErrorType",
+    "IdempotencyConflictError",
+    "InvalidBatchFileError",
+    "InvalidInputError",
+    "InvalidModelError",
+    "InvalidRequestError",
+    "Job",
+    "JobError",
+    "JobInfo",
+    "JobNotFoundError",
+    "JobNotReadyError",
+    "JobStatus",
+    "LedgerError",
+    "ProviderBatch",
+    "QueueFullError",
+    "QueueUnavailableError",
+    "SchemaError",
+    "Settings",
+    "TokenUsage",
+    "WaitTimeoutError",
+    "extract_results",
+    "filter_errors",
+    "filter_successful",
+    "get_results_by_custom_id",
+]

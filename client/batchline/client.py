@@ -1,0 +1,230 @@
+"""The queue, as application code sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from batchline.connection import Connection
+from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
+from batchline.job import Job, job_info
+from batchline.requests import BatchRequest
+from batchline_shared.dialects.registry import dialect, parse_model
+from batchline_shared.errors import InvalidInputError, InvalidRequestError
+from batchline_shared.ledger import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pydantic import BaseModel
+
+    from batchline.job import JobInfo
+    from batchline_shared.dialects.base import Dialect
+    from batchline_shared.settings import Settings
+
+__all__ = ["BatchClient"]
+
+M = TypeVar("M", bound="BaseModel")
+
+
+class BatchClient:
+    """Enqueues jobs and finds them again. Safe to share between threads."""
+
+    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None) -> None:
+        """Connect on first use.
+
+        Args:
+            redis_url: The ledger; None: `BATCHLINE_REDIS_URL`, else redis://localhost:6379/0.
+            settings: All settings at once, instead of the environment's.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        self.connection = Connection(redis_url, settings=settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self.connection.close()
+
+    @overload
+    def enqueue(
+        self,
+        model: str,
+        response_model: type[M],
+        requests: Iterable[BatchRequest | list[dict[str, Any]]],
+        *,
+        custom_ids: Iterable[str] | None = None,
+        max_tokens: int | None = 1000,
+        temperature: float | None = 0.1,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Job[M]: ...
+
+    @overload
+    def enqueue(
+        self,
+        model: str,
+        response_model: None,
+        requests: Iterable[BatchRequest | list[dict[str, Any]]],
+        *,
+        custom_ids: Iterable[str] | None = None,
+        max_tokens: int | None = 1000,
+        temperature: float | None = 0.1,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Job[str]: ...
+
+    def enqueue(
+        self,
+        model: str,
+        response_model: type[M] | None,
+        requests: Iterable[BatchRequest | list[dict[str, Any]]],
+        *,
+        custom_ids: Iterable[str] | None = None,
+        max_tokens: int | None = 1000,
+        temperature: float | None = 0.1,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Job[M] | Job[str]:
+        """Put a job on the queue. When this returns, the job survives any crash.
+
+        Args:
+            model: `provider/model-name`, such as "openai/gpt-4.1-mini".
+            response_model: The Pydantic model of every answer; None gives text.
+            requests: Conversations, or `BatchRequest`s with options of their own. Any iterable:
+                it is streamed, never held.
+            custom_ids: One name for each request, unique in the job, up to 512 bytes each;
+                None: those of the `BatchRequest`s, else `request-0`, `request-1`, …
+            max_tokens: Most tokens to generate for each request; None: the provider's default.
+            temperature: Sampling temperature; None: the provider's default. Not sent to
+                reasoning models, which refuse it.
+            metadata: Kept with the job, JSON values, 64 KiB at most. Not sent to the provider.
+            idempotency_key: The same key returns the same job, for as long as the job is kept.
+            options: Further fields of the provider's request body, such as `seed`.
+
+        Returns:
+            A handle on the job.
+
+        Raises:
+            InvalidModelError: The model is not of that form, or its provider unknown.
+            SchemaError: The provider would refuse the response model; names the field.
+            InvalidRequestError: A request is bad; names it. Nothing was enqueued.
+            DuplicateCustomIdError: Two requests bear the same id.
+            IdempotencyConflictError: The key stands for a job of another model.
+            QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued.
+        """
+        _, name = parse_model(model)
+        speech = dialect(model.partition("/")[0])
+        template = speech.template(
+            name, response_model, max_tokens=max_tokens, temperature=temperature, options=options or {}
+        )
+        plan = JobPlan(
+            model=model,
+            dialect=speech,
+            template=template,
+            structured=response_model is not None,
+            metadata=metadata or {},
+            idempotency_key=idempotency_key,
+        )
+        if isinstance(requests, str | bytes | dict):
+            raise InvalidInputError(
+                f"requests must be an iterable of conversations, not {type(requests).__name__}"
+            )
+        encoded = _encoded(speech, name, requests)
+        if custom_ids is not None:
+            encoded = _named(encoded, custom_ids)
+        return Job(self.connection, enqueue_rows(self.connection, plan, encoded), response_model)
+
+    @overload
+    def job(self, job_id: str, response_model: type[M]) -> Job[M]: ...
+
+    @overload
+    def job(self, job_id: str, response_model: None = None) -> Job[Any]: ...
+
+    def job(self, job_id: str, response_model: type[M] | None = None) -> Job[M] | Job[Any]:
+        """Find a job by its id, from any process.
+
+        Args:
+            job_id: As `Job.id` gave it.
+            response_model: Types the outcomes; None gives text, or plain JSON values where
+                the job was enqueued with a model.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            QueueUnavailableError: Redis cannot be reached.
+        """
+        with self.connection.errors():
+            self.connection.jobs.meta(job_id)
+        return Job(self.connection, job_id, response_model)
+
+    def jobs(
+        self, status: JobStatus | str | None = None, model: str | None = None, limit: int | None = 100
+    ) -> list[JobInfo]:
+        """List jobs, newest first.
+
+        Args:
+            status: Only those with this status.
+            model: Only those of this `provider/model-name`.
+            limit: At most so many; None: all.
+
+        Raises:
+            InvalidInputError: There is no such status.
+            QueueUnavailableError: Redis cannot be reached.
+        """
+        if status is not None and status not in list(JobStatus):
+            raise InvalidInputError(f"there is no status {str(status)!r}; use one of {', '.join(JobStatus)}")
+        found: list[JobInfo] = []
+        with self.connection.errors():
+            for meta in self.connection.jobs.recent():
+                if limit is not None and len(found) >= limit:
+                    break
+                if (status is None or meta.status == status) and (model is None or meta.model == model):
+                    found.append(job_info(meta))
+        return found
+
+
+def _encoded(speech: Dialect, model_name: str, requests: Iterable[Any]) -> Iterator[EncodedRequest]:
+    encode = speech.encode_messages
+    for row, request in enumerate(requests):
+        if isinstance(request, BatchRequest):
+            yield _encode_request(speech, model_name, request, row)
+        else:
+            yield EncodedRequest(encode(request, row), None)
+
+
+def _encode_request(speech: Dialect, model_name: str, request: BatchRequest, row: int) -> EncodedRequest:
+    try:
+        overrides = speech.overrides(model_name, request.max_tokens, request.temperature, request.options)
+    except InvalidInputError as error:
+        raise InvalidRequestError(str(error), row=row) from None
+    if overrides:
+        return EncodedRequest(speech.encode_request(request.messages, overrides, row), request.custom_id)
+    return EncodedRequest(speech.encode_messages(request.messages, row), request.custom_id)
+
+
+def _named(encoded: Iterator[EncodedRequest], custom_ids: Iterable[str]) -> Iterator[EncodedRequest]:
+    """Give each request its id; both run out together, or it is an error."""
+    names = iter(custom_ids)
+    count = 0
+    for count, (request, custom_id) in enumerate(encoded, start=1):
+        if custom_id is not None:
+            raise InvalidRequestError(
+                "has a custom_id of its own; give custom_ids or BatchRequest.custom_id", row=count - 1
+            )
+        try:
+            yield EncodedRequest(request, next(names))
+        except StopIteration:
+            break
+    else:
+        if next(names, None) is None:
+            return
+        raise InvalidInputError(f"custom_ids has more entries than there are requests ({count})")
+    raise InvalidInputError(f"custom_ids has {count - 1} entries, but there are more requests")

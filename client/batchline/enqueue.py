@@ -1,0 +1,246 @@
+"""Streaming a job's requests into the ledger, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004 - redis-py's names
+
+from batchline.custom_ids import UniqueIds
+from batchline_shared.errors import (
+    IdempotencyConflictError,
+    InvalidInputError,
+    InvalidRequestError,
+)
+from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
+from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from batchline.connection import Connection
+    from batchline_shared.dialects.base import Dialect
+    from batchline_shared.ledger import JobStore
+
+__all__ = ["EncodedRequest", "JobPlan", "enqueue_rows"]
+
+_PLAN_AFTER_S = 60.0
+"""When workers first look at a job whose enqueue has not ended; they put it off again."""
+
+_STALLED_S = 30.0
+"""How long an enqueue with the same idempotency key may stand still before it counts as dead."""
+
+_FLUSH_CHUNKS = 4
+
+_MAX_METADATA_BYTES = 64 * 1024
+
+
+class EncodedRequest(NamedTuple):
+    """One request, checked and encoded."""
+
+    row: bytes
+    custom_id: str | None
+    """None: the default id."""
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What a job's requests share."""
+
+    model: str
+    dialect: Dialect
+    template: dict[str, Any]
+    structured: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse metadata that cannot be stored.
+
+        Raises:
+            InvalidInputError: It is no mapping, not JSON, or too large.
+        """
+        try:
+            encoded = orjson.dumps(dict(self.metadata))
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"metadata must be a dict of JSON values: {error}") from None
+        if len(encoded) > _MAX_METADATA_BYTES:
+            raise InvalidInputError(
+                f"metadata has {len(encoded)} bytes as JSON; at most {_MAX_METADATA_BYTES}"
+            )
+        if self.idempotency_key is not None and not self.idempotency_key:
+            raise InvalidInputError("idempotency_key must not be empty")
+
+    @property
+    def digest(self) -> str:
+        """What stands for the idempotency key in the ledger; empty where there is none."""
+        return hashlib.sha256(self.idempotency_key.encode()).hexdigest() if self.idempotency_key else ""
+
+    def fields(self) -> dict[str, str | int | bytes]:
+        """The job's record as it is first written."""
+        return {
+            "model": self.model,
+            "provider": self.dialect.provider,
+            "endpoint": self.dialect.endpoint,
+            "template": orjson.dumps(self.template),
+            "structured": int(self.structured),
+            "metadata": orjson.dumps(dict(self.metadata)),
+            "idem": self.digest,
+        }
+
+
+def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[EncodedRequest]) -> str:
+    """Write a job and its requests; when this returns, the job survives any crash.
+
+    Returns:
+        The job's id; that of the earlier job where the idempotency key stands for one.
+
+    Raises:
+        InvalidInputError: There is no request, or one is bad; nothing is left in the ledger.
+        IdempotencyConflictError: The key stands for a job of another model.
+        QueueUnavailableError, QueueFullError: Redis; nothing was enqueued.
+    """
+    stream = iter(requests)
+    first = next(stream, None)
+    if first is None:
+        raise InvalidInputError("there is no request to enqueue: the list is empty")
+    job_id = f"job_{secrets.token_hex(10)}"
+    with connection.errors():
+        store = connection.jobs
+        if plan.digest:
+            held = _claim(store, plan, job_id)
+            if held != job_id:
+                return held
+        try:
+            _write(connection, plan, job_id, itertools.chain([first], stream))
+        except (ConnectionError, TimeoutError):
+            # The answer to the commit may be what was lost: then the job is real.
+            if not _committed(store, plan, job_id):
+                raise
+        except BaseException:
+            # Whatever went wrong (the user's own iterator included): leave nothing behind.
+            _committed(store, plan, job_id)
+            raise
+        connection.work.wake_job(job_id)
+        connection.nudge(Stage.PLAN)
+    return job_id
+
+
+def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterator[EncodedRequest]) -> None:
+    store = connection.jobs
+    # In this order, so that a crash at any point leaves either nothing that
+    # lives on, or a committed job that is listed and due.
+    store.begin(job_id, plan.fields())
+    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S)
+    total = chunks = 0
+    given = False
+    batch: list[InputChunk] = []
+    for chunk in _chunked(requests, plan):
+        total += chunk.info.rows
+        chunks += 1
+        given = chunk.custom_ids is not None
+        batch.append(chunk)
+        if len(batch) == _FLUSH_CHUNKS:
+            store.write_chunks(job_id, batch)
+            batch.clear()
+    store.write_chunks(job_id, batch)
+    store.commit(job_id, {"total": total, "chunks": chunks, "given_ids": int(given)})
+
+
+def _committed(store: JobStore, plan: JobPlan, job_id: str) -> bool:
+    """Whether a job whose enqueue went wrong is real all the same; if not, forget it."""
+    try:
+        if not store.abandon(job_id):
+            return True
+        if plan.digest:
+            store.unclaim(plan.digest, job_id)
+    except RedisError:
+        pass  # what is left expires by itself; the first error is the one to see
+    return False
+
+
+def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[InputChunk]:
+    """Cut the stream into chunks, and check what only the whole job can tell."""
+    head, middle, tail = plan.dialect.line_ends(orjson.dumps(plan.template))
+    # Our own id takes at most 64 bytes on the wire.
+    max_row_bytes = plan.dialect.limits.max_bytes - len(head) - len(middle) - len(tail) - 64
+    unique = UniqueIds()
+    rows: list[bytes] = []
+    ids: list[str] = []
+    size = largest = number = first_row = 0
+    given: bool | None = None
+    try:
+        for row, (encoded, custom_id) in enumerate(requests):
+            if (custom_id is not None) is not given:
+                given = _all_or_none(custom_id, row)
+            if custom_id is not None:
+                unique.add(custom_id, row)
+                ids.append(custom_id)
+            length = len(encoded)
+            if length > largest:
+                largest = length
+                if length > max_row_bytes:
+                    raise InvalidRequestError(
+                        f"has {length} bytes as JSON; {plan.dialect.provider} takes at most {max_row_bytes}",
+                        row=row,
+                    )
+            rows.append(encoded)
+            size += length
+            if size >= TARGET_BYTES or len(rows) == MAX_ROWS:
+                yield InputChunk(
+                    number, ChunkInfo(first_row, len(rows), size, largest), rows, ids if given else None
+                )
+                number, first_row = number + 1, row + 1
+                rows, ids, size, largest = [], [], 0, 0
+        if rows:
+            yield InputChunk(
+                number, ChunkInfo(first_row, len(rows), size, largest), rows, ids if given else None
+            )
+        unique.finish()
+    finally:
+        unique.close()
+
+
+def _all_or_none(custom_id: str | None, row: int) -> bool:
+    if row:
+        has = "has a custom_id" if custom_id is not None else "has no custom_id"
+        raise InvalidRequestError(
+            f"{has}, unlike those before it; give one to every request of a job or to none", row=row
+        )
+    return custom_id is not None
+
+
+def _claim(store: JobStore, plan: JobPlan, job_id: str) -> str:
+    """Make the idempotency key stand for our job, or find the job that it stands for.
+
+    An enqueue with the same key may be under way elsewhere: wait for it while
+    it moves, and replace it once it stands still, by deleting its record first,
+    so that it cannot commit any more.
+    """
+    held = store.claim(plan.digest, job_id)
+    moved_at, seen = time.monotonic(), -1
+    while held != job_id:
+        staged = store.staged(held)
+        if staged is None:
+            found = store.find(held)
+            if found is not None:
+                if found.model != plan.model:
+                    raise IdempotencyConflictError(
+                        f"this idempotency_key stands for job {held} of {found.model}, "
+                        f"not of {plan.model}; use another key"
+                    )
+                return held
+            held = store.claim(plan.digest, job_id, instead_of=held)  # gone: it died, was deleted, or expired
+        elif staged != seen:
+            moved_at, seen = time.monotonic(), staged
+        elif time.monotonic() - moved_at > _STALLED_S:
+            store.abandon(held)
+        if held != job_id:
+            time.sleep(0.1)
+    return held

@@ -1,0 +1,252 @@
+"""A handle on one job: its status, its outcomes, and what can be done with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from batchline.progress import progress_bar
+from batchline.retrying import retry_failed
+from batchline.waiting import watch
+from batchline_shared.dialects.registry import dialect
+from batchline_shared.errors import JobNotReadyError
+from batchline_shared.ledger import JobStatus
+from batchline_shared.outcome_rows import OutcomeReader
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from batchline.connection import Connection
+    from batchline_shared.ledger import JobMeta
+    from batchline_shared.outcomes import BatchResult, ErrorType
+
+__all__ = ["Job", "JobInfo", "ProviderBatch"]
+
+T = TypeVar("T")
+
+
+class ProviderBatch(BaseModel):
+    """One batch at the provider, and the part of the job that it holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shard: str
+    """Our id of the part; every line of the batch bears it."""
+    state: str
+    """Our state of the part: `pending` … `done`; `in_doubt` needs a person."""
+    batch_id: str | None
+    """The provider's id; None before there is one."""
+    provider_status: str | None
+    """The provider's own word for the batch's status."""
+    requests: int
+    """Requests in it."""
+    message: str
+    """What keeps it waiting or what went wrong. May be empty."""
+
+
+class JobInfo(BaseModel):
+    """What is known of a job, at one moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    status: JobStatus
+    model: str
+    total: int
+    """Requests."""
+    succeeded: int
+    errored: int
+    errors: dict[str, int]
+    """Error type → requests."""
+    input_tokens: int
+    output_tokens: int
+    message: str
+    """Why the job failed as a whole, or what keeps it waiting. May be empty."""
+    metadata: dict[str, Any]
+    retries: int
+    """How often `retry_failed` has reopened it."""
+    created_at: datetime
+    submitted_at: datetime | None
+    """When its first batch was accepted."""
+    finished_at: datetime | None
+
+    @property
+    def pending(self) -> int:
+        """Requests without an outcome so far."""
+        return self.total - self.succeeded - self.errored
+
+
+class Job(Generic[T]):
+    """One job in the queue. Cheap: it holds an id, and asks the ledger each time."""
+
+    def __init__(self, connection: Connection, job_id: str, response_model: type[T] | None) -> None:
+        """Made by `BatchClient`; `response_model` types the outcomes that this handle reads."""
+        self._connection = connection
+        self._response_model = response_model
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def status(self) -> JobStatus:
+        """Where the job stands.
+
+        Raises:
+            JobNotFoundError: It has been deleted, or its retention has ended.
+            QueueUnavailableError: Redis cannot be reached.
+        """
+        return JobStatus(self._meta().status)
+
+    def info(self) -> JobInfo:
+        """Everything about the job but its requests and outcomes. Raises as `status` does."""
+        return job_info(self._meta())
+
+    def batches(self) -> list[ProviderBatch]:
+        """The job's batches at the provider, in the order of its requests. Raises as `status` does."""
+        with self._connection.errors():
+            shards = self._connection.work.shards_of(self.id)
+        return [
+            ProviderBatch(
+                shard=shard.id,
+                state=shard.state,
+                batch_id=shard.batch_id or None,
+                provider_status=shard.provider_status or None,
+                requests=shard.segment.rows,
+                message=shard.message,
+            )
+            for shard in shards
+        ]
+
+    def wait(self, timeout_s: float | None = None, progress: bool = False) -> JobStatus:  # noqa: FBT001, FBT002
+        """Wait until the job has ended; the ledger tells, so no time is lost.
+
+        Args:
+            timeout_s: Seconds to wait; None: for as long as it takes.
+            progress: Show a progress bar on the terminal.
+
+        Returns:
+            The final status, whatever it is.
+
+        Raises:
+            WaitTimeoutError: The job had not ended in time; it goes on.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        status = JobStatus.QUEUED
+        with progress_bar(self.id, shown=progress) as show:
+            for meta in watch(self._connection, self.id, timeout_s):
+                show(meta)
+                status = JobStatus(meta.status)
+        return status
+
+    def results(self) -> list[BatchResult[T]]:
+        """All outcomes, in the order of the requests.
+
+        Raises:
+            JobNotReadyError: The job has not ended; `wait()` first, or use `iter_results()`.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        meta = self._meta()
+        if not meta.is_final:
+            raise JobNotReadyError(
+                f"job {self.id} is {meta.status}: wait() for it, or read what there is with iter_results()",
+                job_id=self.id,
+            )
+        reader = self._reader(meta)
+        with self._connection.errors():
+            stored = [
+                row for rows in self._connection.jobs.outcome_rows(self.id, 0, meta.landed) for row in rows
+            ]
+        # A stored row begins with {"n":<row>,: sorting needs no parsing.
+        stored.sort(key=lambda row: int(row[5 : row.index(b",", 5)]))
+        return [reader.read(row) for row in stored]
+
+    def iter_results(self, timeout_s: float | None = None) -> Iterator[BatchResult[T]]:
+        """Stream outcomes in bounded memory as they land; ends when the job does.
+
+        Args:
+            timeout_s: Seconds to wait for the job to end, in all; None: for ever.
+
+        Yields:
+            Each outcome once, in the order in which they land, not that of the requests.
+
+        Raises:
+            WaitTimeoutError: The job had not ended in time.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        position = 0
+        reader: OutcomeReader[T] | None = None
+        for meta in watch(self._connection, self.id, timeout_s):
+            reader = reader or self._reader(meta)
+            for rows in self._landed(position, meta.landed):
+                yield from map(reader.read, rows)
+            position = meta.landed
+
+    def cancel(self) -> JobStatus:
+        """Ask for the job to be stopped: what is done is kept, what is not becomes `cancelled`.
+
+        Safe to repeat; a job that has ended stays as it is.
+
+        Returns:
+            The status after the call: `cancelling`, or a final one.
+
+        Raises:
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        with self._connection.errors():
+            meta = self._connection.jobs.meta(self.id)
+            if not meta.is_final and self._connection.work.cancel(self.id):
+                open_statuses = (JobStatus.QUEUED, JobStatus.SUBMITTING, JobStatus.IN_PROGRESS)
+                self._connection.jobs.set_status(self.id, JobStatus.CANCELLING, since=open_statuses)
+                self._connection.nudge_all()
+        return self.status()
+
+    def retry_failed(self, error_types: Collection[ErrorType | str] | None = None) -> int:
+        """Send the failed requests of a finished job again, as further attempts of the same job.
+
+        Args:
+            error_types: Which failures; None: those that a retry may help.
+
+        Returns:
+            How many requests are sent again; the job has ended as before when it is 0.
+
+        Raises:
+            JobNotReadyError: The job has not ended.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        meta = self._meta()
+        with self._connection.errors():
+            return retry_failed(self._connection, meta, self._reader(meta), error_types)
+
+    def _meta(self) -> JobMeta:
+        with self._connection.errors():
+            return self._connection.jobs.meta(self.id)
+
+    def _reader(self, meta: JobMeta) -> OutcomeReader[T]:
+        return OutcomeReader(dialect(meta.provider), self._response_model, structured=meta.structured)
+
+    def _landed(self, start: int, stop: int) -> Iterator[list[bytes]]:
+        with self._connection.errors():
+            yield from self._connection.jobs.outcome_rows(self.id, start, stop)
+
+
+def job_info(meta: JobMeta) -> JobInfo:
+    """A job's record as users see it."""
+    return JobInfo(
+        id=meta.id,
+        status=JobStatus(meta.status),
+        model=meta.model,
+        total=meta.total,
+        succeeded=meta.succeeded,
+        errored=meta.errored,
+        errors=meta.errors,
+        input_tokens=meta.input_tokens,
+        output_tokens=meta.output_tokens,
+        message=meta.message,
+        metadata=meta.metadata,
+        retries=meta.round,
+        created_at=meta.created_at,
+        submitted_at=meta.submitted_at,
+        finished_at=meta.finished_at,
+    )

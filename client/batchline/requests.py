@@ -1,0 +1,26 @@
+"""A request with options of its own, for jobs whose requests are not all alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["BatchRequest"]
+
+
+class BatchRequest(BaseModel):
+    """One conversation, and what sets it apart from the job's other requests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    messages: list[dict[str, Any]]
+    """The conversation, oldest message first."""
+    custom_id: str | None = None
+    """Its name in the job; either every request of a job has one, or none has."""
+    max_tokens: int | None = None
+    """Most tokens to generate; None: the job's."""
+    temperature: float | None = None
+    """Sampling temperature; None: the job's."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the provider's request body, such as `seed`; they win over the job's."""

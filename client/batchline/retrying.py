@@ -1,0 +1,112 @@
+"""Sending the failed requests of a finished job again.
+
+Their outcomes are taken back chunk by chunk, each in one script; planning then
+makes shards of the rows that have none. A crash on the way leaves fewer
+requests to be tried again, never one with two outcomes or none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from batchline_shared.errors import InvalidInputError, JobNotReadyError
+from batchline_shared.ledger import Stage
+from batchline_shared.ledger.chunks import unpack
+from batchline_shared.outcome_rows import error_type_of
+from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, ErrorType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from batchline.connection import Connection
+    from batchline_shared.ledger import JobMeta
+    from batchline_shared.outcome_rows import OutcomeReader
+
+__all__ = ["retry_failed"]
+
+_HOLD_S = 60.0
+"""How long planning waits for us, should we die on the way."""
+
+
+def retry_failed(
+    connection: Connection,
+    meta: JobMeta,
+    reader: OutcomeReader[Any],
+    error_types: Collection[ErrorType | str] | None,
+) -> int:
+    """See `Job.retry_failed`."""
+    wanted = _wanted(error_types)
+    if not meta.is_final:
+        raise JobNotReadyError(
+            f"job {meta.id} is {meta.status}; only a finished job can be retried", job_id=meta.id
+        )
+    if not _any_wanted(connection, meta, reader, wanted):
+        return 0
+    jobs, work = connection.jobs, connection.work
+    # The work first: whatever happens later, somebody will look at the job.
+    if not work.open_job(meta.id, delay_s=_HOLD_S, sparse=True) or not jobs.begin_retry(meta.id):
+        raise JobNotReadyError(f"job {meta.id} is being retried already", job_id=meta.id)
+    taken = 0
+    for landing in range(meta.landed):
+        taken += _take_back(connection, meta.id, landing, reader, wanted)
+    jobs.end_retry(meta.id)
+    work.wake_job(meta.id)
+    connection.nudge(Stage.PLAN)
+    return taken
+
+
+def _wanted(error_types: Collection[ErrorType | str] | None) -> frozenset[ErrorType]:
+    if error_types is None:
+        return frozenset(kind for kind, helps in RETRY_MAY_HELP.items() if helps)
+    try:
+        return frozenset(ErrorType(kind) for kind in error_types)
+    except ValueError as error:
+        known = ", ".join(ErrorType)
+        raise InvalidInputError(f"error_types: {error}; known are {known}") from None
+
+
+def _any_wanted(
+    connection: Connection, meta: JobMeta, reader: OutcomeReader[Any], wanted: frozenset[ErrorType]
+) -> bool:
+    if any(meta.errors.get(kind) for kind in wanted):
+        return True
+    if ErrorType.INVALID_OUTPUT not in wanted:
+        return False
+    # Whether an answer fits the model, only reading tells.
+    return any(
+        isinstance(reader.read(row), BatchError)
+        for rows in connection.jobs.outcome_rows(meta.id, 0, meta.landed)
+        for row in rows
+        if b'"e":null' in row[:700]
+    )
+
+
+def _take_back(
+    connection: Connection,
+    job_id: str,
+    landing: int,
+    reader: OutcomeReader[Any],
+    wanted: frozenset[ErrorType],
+) -> int:
+    before = connection.jobs.outcome_chunk(job_id, landing)
+    kept: list[bytes] = []
+    rows: list[int] = []
+    counts: dict[str, int] = {}
+    for row in unpack(before):
+        stored = orjson.loads(row)
+        kind = error_type_of(stored)
+        counted = f"err.{kind}" if kind is not None else ""
+        if kind is None:
+            outcome = reader.read(row)
+            kind = outcome.error_type if isinstance(outcome, BatchError) else None
+        if kind not in wanted:
+            kept.append(row)
+            continue
+        rows.append(stored["n"])
+        for name in ("errored", counted) if counted else ("succeeded",):
+            counts[name] = counts.get(name, 0) + 1
+    if rows and not connection.jobs.take_back(job_id, landing, before, kept, rows, counts):
+        return 0
+    return len(rows)
