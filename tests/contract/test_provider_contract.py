@@ -1,0 +1,222 @@
+"""What every provider's transport promises, checked against a server that drops, stalls and lies.
+
+Calls about batches are here; `test_provider_results_contract.py` reads their results.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from batchline_shared.errors import (
+    BatchlineError,
+    ProviderAuthError,
+    ProviderBusyError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
+from batchline_worker.providers.base import BatchPhase
+from contract.provider_bench import BENCHES, Bench, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", params=sorted(BENCHES))
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with started(request.param, tmp_path_factory.mktemp("simulator")) as bench:
+        yield bench
+
+
+@pytest.fixture
+def bench(running: Bench) -> Bench:
+    running.server.set_faults()
+    return running
+
+
+def test_a_batch_goes_from_upload_to_a_line_for_each_request(bench: Bench) -> None:
+    batch = bench.finish("one", "two", "three")
+
+    lines = [orjson.loads(line) for line in bench.provider.lines(batch)]
+
+    assert batch.phase is BatchPhase.COMPLETED
+    assert (batch.total, batch.completed, batch.failed) == (3, 3, 0)
+    assert sorted(line["custom_id"] for line in lines) == ["row-0", "row-1", "row-2"]
+    assert {bench.verdict(line) for line in lines} == {None}
+
+
+def test_a_new_batch_bears_our_mark_its_file_and_its_time(bench: Bench) -> None:
+    file_id = bench.upload()
+
+    batch = bench.provider.create(
+        file_id=file_id, endpoint=bench.endpoint, shard_id="shard-1", metadata={"job": "j" * 999}
+    )
+
+    assert (batch.shard_id, batch.input_file_id) == ("shard-1", file_id)
+    assert batch.created_at_s == pytest.approx(time.time(), abs=60)
+    assert not batch.phase.is_final
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "accepted"),
+    [
+        ({"kind": "drop_before"}, ProviderUnavailableError, 0),
+        ({"kind": "drop_after"}, ProviderUnavailableError, 1),
+        ({"kind": "error_before", "should_retry": True}, ProviderUnavailableError, 0),
+        ({"kind": "error_after", "should_retry": True}, ProviderUnavailableError, 1),
+        ({"kind": "error_after", "status": 408}, ProviderUnavailableError, 1),
+        ({"kind": "error_after", "status": 409}, ProviderUnavailableError, 1),
+        ({"kind": "html"}, ProviderUnavailableError, 1),
+        ({"kind": "bad_gateway"}, ProviderUnavailableError, 0),
+        ({"kind": "unavailable", "retry_after": 0.1}, ProviderUnavailableError, 0),
+        ({"kind": "delay_after", "seconds": 0.8}, ProviderUnavailableError, 1),
+        ({"kind": "rate_limit", "retry_after": 0.1}, ProviderBusyError, 0),
+        ({"kind": "quota"}, ProviderBusyError, 0),
+        ({"kind": "unauthorized"}, ProviderAuthError, 0),
+        ({"kind": "error_before", "status": 400}, ProviderRejectedError, 0),
+    ],
+    ids=str,
+)
+def test_a_create_is_sent_once_and_what_it_started_can_be_found(
+    fault: dict[str, Any], expected: type[BatchlineError], accepted: int, bench: Bench
+) -> None:
+    shard = f"shard-{time.monotonic_ns()}"
+    file_id = bench.upload()
+    before = bench.count("batches.create")
+    # Armed nine times, so that a second request would fail too and be counted.
+    bench.server.arm({"call": "batches.create", "times": 9, **fault})
+
+    with pytest.raises(expected) as raised:
+        bench.hasty.create(file_id=file_id, endpoint=bench.endpoint, shard_id=shard, metadata={})
+
+    assert type(raised.value) is expected
+    assert bench.count("batches.create") == before + 1
+    assert bench.accepted(shard) == accepted
+    assert len(bench.provider.find(shard_id=shard, file_id=file_id, since_s=0)) == accepted
+
+
+def test_an_account_without_credit_is_told_from_one_that_is_busy(bench: Bench) -> None:
+    bench.server.arm(
+        {"call": "batches.create", "kind": "quota"},
+        {"call": "batches.create", "kind": "rate_limit", "retry_after": 3, "skip": 1},
+    )
+    codes = []
+    for _ in range(2):
+        with pytest.raises(ProviderBusyError) as raised:
+            bench.create()
+        codes.append((raised.value.code == "insufficient_quota", raised.value.retry_after_s))
+
+    assert codes[0][0]
+    assert codes[1] == (False, 3.0)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "error_after", "html", "rate_limit"])
+def test_an_upload_is_sent_once(kind: str, bench: Bench) -> None:
+    before = bench.count("files.create")
+    bench.server.arm({"call": "files.create", "kind": kind, "times": 9})
+
+    with pytest.raises((ProviderUnavailableError, ProviderBusyError)):
+        bench.upload()
+
+    assert bench.count("files.create") == before + 1
+
+
+def test_no_call_is_ever_repeated_by_the_sdk_itself(bench: Bench) -> None:
+    assert {entry["retry_count"] for entry in bench.server.log()} <= {"0", None}
+
+
+def test_a_batch_behind_more_than_a_page_of_others_is_found(bench: Bench) -> None:
+    mine = bench.create(shard="needle")
+    file_id = bench.upload()
+    for at in range(105):
+        bench.provider.create(file_id=file_id, endpoint=bench.endpoint, shard_id=f"hay-{at}", metadata={})
+
+    found = bench.provider.find(shard_id="needle", file_id="", since_s=time.time() - 600)
+
+    assert [batch.id for batch in found] == [mine.id]
+
+
+def test_all_batches_of_a_shard_are_found_oldest_first(bench: Bench) -> None:
+    first = bench.create(shard="twice")
+    time.sleep(1.1)  # the provider's clock counts whole seconds
+    second = bench.create(shard="twice")
+
+    found = bench.provider.find(shard_id="twice", file_id="", since_s=0)
+
+    assert [batch.id for batch in found] == [first.id, second.id]
+
+
+def test_a_batch_is_found_by_its_file_too(bench: Bench) -> None:
+    batch = bench.create(shard="elsewhere")
+    assert batch.input_file_id is not None
+
+    found = bench.provider.find(shard_id="other", file_id=batch.input_file_id, since_s=0)
+
+    assert [remote.id for remote in found] == [batch.id]
+
+
+def test_a_batch_that_lists_still_leave_out_is_found_later(bench: Bench) -> None:
+    bench.server.arm({"call": "batches.create", "kind": "list_lag", "seconds": 0.5})
+    bench.create(shard="late")
+
+    assert bench.provider.find(shard_id="late", file_id="", since_s=0) == []
+    time.sleep(0.6)
+    assert len(bench.provider.find(shard_id="late", file_id="", since_s=0)) == 1
+
+
+def test_a_search_gets_over_one_failure_and_raises_after_many(bench: Bench) -> None:
+    bench.create(shard="kept")
+    bench.server.arm({"call": "batches.list", "kind": "drop_before"})
+    assert len(bench.provider.find(shard_id="kept", file_id="", since_s=0)) == 1
+
+    bench.server.arm({"call": "batches.list", "kind": "bad_gateway", "times": 9})
+    with pytest.raises(ProviderUnavailableError):
+        bench.provider.find(shard_id="kept", file_id="", since_s=0)
+
+
+def test_a_batch_that_the_provider_does_not_know_is_rejected(bench: Bench) -> None:
+    for call in (bench.provider.poll, bench.provider.cancel):
+        with pytest.raises(ProviderRejectedError):
+            call("batch_nonexistent")
+
+
+def test_many_batches_are_polled_in_fewer_calls_and_unknown_ones_left_out(bench: Bench) -> None:
+    ids = {bench.create().id for _ in range(6)}
+    before = len(bench.server.log())
+
+    found = bench.provider.poll_many([*ids, "batch_nonexistent"])
+
+    assert set(found) == ids
+    assert len(bench.server.log()) - before < len(ids)
+
+
+def test_a_status_that_is_new_is_unknown_and_passes(bench: Bench) -> None:
+    batch = bench.finish()
+    bench.server.arm({"call": "batches.retrieve", "kind": "unknown_status", "value": "archiving"})
+
+    odd = bench.provider.poll(batch.id)
+
+    assert (odd.status, odd.phase) == ("archiving", BatchPhase.UNKNOWN)
+    assert bench.provider.poll(batch.id).phase is BatchPhase.COMPLETED
+
+
+def test_missing_counts_are_zeros(bench: Bench) -> None:
+    batch = bench.finish()
+    bench.server.arm({"call": "batches.retrieve", "kind": "missing_counts"})
+
+    assert bench.provider.poll(batch.id).total == 0
+
+
+def test_cancelling_can_be_repeated_and_leaves_an_ended_batch_as_it_is(bench: Bench) -> None:
+    bench.server.arm({"call": "batches.create", "kind": "stuck", "value": "in_progress"})
+    batch = bench.create()
+    done = bench.finish()
+
+    first, second = bench.provider.cancel(batch.id), bench.provider.cancel(batch.id)
+
+    assert {first.phase, second.phase} <= {BatchPhase.CANCELLING, BatchPhase.CANCELLED}
+    assert bench.ended(batch.id).phase is BatchPhase.CANCELLED
+    assert bench.provider.cancel(done.id).phase is BatchPhase.COMPLETED

@@ -1,0 +1,68 @@
+"""Building a shard's input file: the provider's JSONL, in memory below a threshold and on disk above."""
+
+from __future__ import annotations
+
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import orjson
+
+from batchline_shared.dialects.registry import dialect
+from batchline_worker.landing import needed_chunks
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import JobMeta, JobStore, ShardWork
+
+__all__ = ["build_input", "position_of", "wire_prefix"]
+
+_IN_MEMORY_BYTES = 8 * 1024 * 1024
+
+_ARRAY = ord("[")
+
+
+def wire_prefix(shard_id: str) -> str:
+    """What every line's id of a shard starts with; the row's position in the shard follows.
+
+    At most 64 characters in all, of `[A-Za-z0-9_-]`, starting with a letter: what
+    every provider takes. It proves whose a batch is, and reveals nothing of the user's ids.
+    """
+    return f"bl-{shard_id}-"
+
+
+def position_of(wire_id: str, shard_id: str) -> int | None:
+    """The position that a line's id names; None when it is none of this shard's."""
+    prefix = wire_prefix(shard_id)
+    digits = wire_id[len(prefix) :]
+    return int(digits) if wire_id.startswith(prefix) and digits.isascii() and digits.isdigit() else None
+
+
+def build_input(store: JobStore, meta: JobMeta, shard: ShardWork) -> BinaryIO:
+    """Stream a shard's requests into the provider's form; the same shard always gives the same bytes.
+
+    Returns:
+        A file at its start, to be closed by the caller.
+    """
+    speech = dialect(meta.provider)
+    template = orjson.loads(meta.template)
+    head, middle, tail = speech.line_ends(meta.template)
+    start = head + wire_prefix(shard.id).encode()
+    segment = shard.segment
+    picked = set(segment.picked)
+    end_row = segment.first_row + segment.rows
+    target = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
+    infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
+    needed = needed_chunks(segment, infos)
+    position = 0
+    for (_, info), rows in zip(needed, store.rows(meta.id, [number for number, _ in needed]), strict=True):
+        lines = []
+        for number, row in enumerate(rows, start=info.first_row):
+            if (number not in picked) if picked else not segment.first_row <= number < end_row:
+                continue
+            if row[0] == _ARRAY:
+                lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
+            else:
+                lines.append(speech.object_line(f"{wire_prefix(shard.id)}{position}", template, row))
+            position += 1
+        target.write(b"".join(lines))
+    target.seek(0)
+    return target

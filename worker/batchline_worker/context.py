@@ -1,0 +1,74 @@
+"""What every stage of a worker process works with."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from batchline_shared.errors import ConfigurationError
+from batchline_shared.ledger import JobStore, Stage, WorkQueue, open_ledger
+from batchline_worker.leases import LeaseKeeper
+from batchline_worker.providers.registry import PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from redis import Redis
+
+    from batchline_shared.settings import Settings
+    from batchline_worker.providers.base import Provider
+
+__all__ = ["WorkerContext"]
+
+
+class WorkerContext:
+    """One process's ledger, providers and leases. Safe to share between its threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        send: Callable[[Stage], None],
+        redis: Redis | None = None,
+        providers: Mapping[str, Provider] | None = None,
+    ) -> None:
+        """Open the ledger.
+
+        Args:
+            settings: Of this process.
+            send: Sends one nudge for a stage; must not raise.
+            redis: The ledger's client; None: made from the settings.
+            providers: Transports by name; None: the real ones, made on first use.
+
+        Raises:
+            QueueUnavailableError, LedgerError, ConfigurationError: See `open_ledger`.
+        """
+        self.settings = settings
+        self.redis = redis if redis is not None else open_ledger(settings.redis_url)
+        self.jobs = JobStore(self.redis, durable=settings.durable_writes)
+        self.work = WorkQueue(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
+        self.leases = LeaseKeeper(self.work)
+        self.stopping = threading.Event()
+        """Set when the process is asked to stop: finish the row at hand and take no other."""
+        self._send = send
+        self._providers = dict(providers or {})
+        self._lock = threading.Lock()
+
+    def provider(self, name: str) -> Provider:
+        """The transport of a provider; its SDK is imported by its first call.
+
+        Raises:
+            ConfigurationError: This version has no such provider.
+        """
+        with self._lock:
+            if name not in self._providers:
+                if name not in PROVIDERS:
+                    raise ConfigurationError(
+                        f"this worker has no provider {name!r}; is it older than the client?"
+                    )
+                self._providers[name] = PROVIDERS[name](create_timeout_s=self.settings.create_timeout_s)
+            return self._providers[name]
+
+    def nudge(self, stage: Stage) -> None:
+        """Tell some worker that a stage has work. May get lost; the next tick repeats it."""
+        self._send(stage)

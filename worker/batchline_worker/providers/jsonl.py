@@ -1,0 +1,71 @@
+"""Lines of a JSONL download that may break off at any byte.
+
+Bytes are split at line feeds and nowhere else: text splitters also cut at
+U+2028 and U+0085, which stand inside JSON strings of real answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["TruncatedError", "complete_lines"]
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class TruncatedError(Exception):
+    """The last line is no JSON, so the content broke off or is something else altogether."""
+
+
+def complete_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split chunks into lines without line ends; a byte order mark and blank lines are dropped.
+
+    The last line is held back until it has been parsed, so what comes out is whole.
+
+    Args:
+        chunks: The content in pieces of any size. Memory holds one piece and one line.
+
+    Raises:
+        TruncatedError: The last line is no JSON; every line before it has been given out.
+    """
+    held = b""
+    for line in _lines(chunks):
+        if held:
+            yield held
+        held = line
+    if held:
+        try:
+            orjson.loads(held)
+        except orjson.JSONDecodeError:
+            raise TruncatedError(f"the last line of {len(held)} bytes is no JSON") from None
+        yield held
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split at line feeds; clean each line; leave out the empty ones."""
+    first = True
+    for raw in _split(chunks):
+        line = raw.removeprefix(_BOM) if first else raw
+        first = False
+        line = line.removesuffix(b"\r")
+        if line and not line.isspace():
+            yield line
+
+
+def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    # The pieces of an unfinished line are joined once, when it ends: adding each
+    # chunk to the rest would copy a long line again and again.
+    rest: list[bytes] = []
+    for chunk in chunks:
+        head, newline, tail = chunk.rpartition(b"\n")
+        if newline:
+            rest.append(head)
+            yield from b"".join(rest).split(b"\n")
+            rest.clear()
+        rest.append(tail)
+    yield b"".join(rest)

@@ -1,0 +1,249 @@
+"""OpenAI's batch API, spoken through its own SDK.
+
+The SDK repeats a call by itself, three times in all, and sends no idempotency
+key, so that one slow create can start three batches. Its retries are switched
+off here, and what may be repeated is repeated by us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+
+from batchline_shared.errors import (
+    BatchlineError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
+from batchline_worker.providers.jsonl import TruncatedError, complete_lines
+from batchline_worker.providers.openai_batch import marks, remote_batch
+from batchline_worker.providers.openai_client import OpenAIClient, not_understood
+from batchline_worker.providers.openai_errors import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from openai import OpenAI
+    from openai._legacy_response import LegacyAPIResponse
+
+    from batchline_worker.providers.base import RemoteBatch
+
+__all__ = ["OpenAIProvider"]
+
+T = TypeVar("T")
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+"""OpenAI's answer to cancelling a batch that has ended."""
+
+_PAGE_SIZE = 100
+"""Batches per list page: the most that OpenAI gives."""
+
+_WORTH_A_PAGE = 3
+"""Ids from which a list page is asked for first: below, one call each is no dearer."""
+
+
+class OpenAIProvider:
+    """The batch endpoint of OpenAI, or of a server that speaks the same API."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 30.0,
+        create_timeout_s: float = 60.0,
+        transfer_timeout_s: float = 120.0,
+        retry_waits_s: tuple[float, ...] = (0.5, 2.0),
+    ) -> None:
+        """Keep the options. The SDK is imported and its client built by the first call.
+
+        Args:
+            api_key: None: `OPENAI_API_KEY`, as the SDK reads it.
+            base_url: Up to and with `/v1`. None: `OPENAI_BASE_URL`, else OpenAI itself.
+            connect_timeout_s: For a connection, in seconds.
+            read_timeout_s: Longest silence while polling, listing, cancelling or deleting, in seconds.
+            create_timeout_s: Longest silence during `create`, in seconds: giving up
+                early would only turn a slow create into one of unknown outcome.
+            transfer_timeout_s: Longest silence, not the longest duration, while a file goes up or down.
+            retry_waits_s: Upper bounds of the waits before a call that may be repeated is. Empty: never.
+        """
+        self._client = OpenAIClient(
+            api_key=api_key,
+            base_url=base_url,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+        )
+        self._create_timeout_s = create_timeout_s
+        self._transfer_timeout_s = transfer_timeout_s
+        self._retry_waits_s = retry_waits_s
+
+    def upload(self, buffer: BinaryIO, *, name: str) -> str:
+        """See `Provider.upload`."""
+        # OpenAI refuses names without .jsonl, and the SDK calls a nameless buffer "upload".
+        file = (f"{name}.jsonl", cast("Any", _WithoutDescriptor(buffer)), "application/jsonl")
+        timeout = self._client.timeout(self._transfer_timeout_s)
+        reply = self._client.json(
+            lambda sdk: sdk.files.with_raw_response.create(file=file, purpose="batch", timeout=timeout)
+        )
+        if isinstance(reply, dict) and isinstance(reply.get("id"), str) and reply["id"]:
+            return cast("str", reply["id"])
+        raise not_understood("an upload")
+
+    def create(
+        self, *, file_id: str, endpoint: str, shard_id: str, metadata: Mapping[str, str]
+    ) -> RemoteBatch:
+        """See `Provider.create`."""
+        timeout = self._client.timeout(self._create_timeout_s)
+        return self._batch(
+            lambda sdk: sdk.batches.with_raw_response.create(
+                completion_window="24h",
+                endpoint=cast("Any", endpoint),
+                input_file_id=file_id,
+                metadata=marks(shard_id, metadata),
+                timeout=timeout,
+            )
+        )
+
+    def find(self, *, shard_id: str, file_id: str, since_s: float) -> list[RemoteBatch]:
+        """See `Provider.find`."""
+        ours: list[RemoteBatch] = []
+        for page in self._pages():
+            ours += [b for b in page if b.shard_id == shard_id or (file_id and b.input_file_id == file_id)]
+            if any(b.created_at_s is not None and b.created_at_s < since_s for b in page):
+                break
+        return sorted(ours, key=lambda batch: batch.created_at_s or 0.0)
+
+    def poll(self, batch_id: str) -> RemoteBatch:
+        """See `Provider.poll`."""
+        return self._again(lambda: self._batch(lambda sdk: sdk.batches.with_raw_response.retrieve(batch_id)))
+
+    def poll_many(self, batch_ids: Collection[str]) -> dict[str, RemoteBatch]:
+        """See `Provider.poll_many`."""
+        missing = dict.fromkeys(batch_ids)
+        found: dict[str, RemoteBatch] = {}
+        try:
+            if len(missing) >= _WORTH_A_PAGE:
+                self._poll_pages(missing, found)
+            self._poll_singly(missing, found)
+        except BatchlineError:
+            if not found:
+                raise
+        return found
+
+    def cancel(self, batch_id: str) -> RemoteBatch:
+        """See `Provider.cancel`."""
+        try:
+            return self._again(
+                lambda: self._batch(lambda sdk: sdk.batches.with_raw_response.cancel(batch_id))
+            )
+        except ProviderUnavailableError as error:
+            if error.status_code != _CONFLICT:
+                raise
+        return self.poll(batch_id)
+
+    def lines(self, batch: RemoteBatch) -> Iterator[bytes]:
+        """See `Provider.lines`."""
+        empty = True
+        for file_id in batch.result_files:
+            try:
+                for line in complete_lines(self._content(file_id)):
+                    empty = False
+                    yield line
+            except TruncatedError as error:
+                raise ProviderUnavailableError(NAME, f"{file_id} broke off: {error}") from None
+        if empty and batch.result_files and batch.completed + batch.failed > 0:
+            raise ProviderUnavailableError(NAME, f"the result files of {batch.id} are empty")
+
+    def delete_file(self, file_id: str) -> None:
+        """See `Provider.delete_file`."""
+        try:
+            self._again(lambda: self._client.ask(lambda sdk: sdk.files.with_raw_response.delete(file_id)))
+        except ProviderRejectedError as error:
+            if error.status_code != _NOT_FOUND:
+                raise
+
+    def _pages(self) -> Iterator[list[RemoteBatch]]:
+        """List the account's batches, newest first; raise rather than end early."""
+        cursor: str | None = None
+        while True:
+            batches, more = self._again(partial(self._page, cursor))
+            yield batches
+            if not more:
+                return
+            if not batches or batches[-1].id == cursor:
+                raise not_understood("a list of batches that promises more and does not go on")
+            cursor = batches[-1].id
+
+    def _page(self, after: str | None) -> tuple[list[RemoteBatch], bool]:
+        query: dict[str, Any] = {"after": after} if after else {}
+        reply = self._client.json(lambda sdk: sdk.batches.with_raw_response.list(limit=_PAGE_SIZE, **query))
+        data = reply.get("data") if isinstance(reply, dict) else None
+        batches = [remote_batch(item) for item in data] if isinstance(data, list) else [None]
+        known = [batch for batch in batches if batch is not None]
+        if len(known) != len(batches):
+            raise not_understood("a list of batches")
+        more = reply.get("has_more")
+        # Where a server leaves it out, a full page may not be the last one.
+        return known, more if isinstance(more, bool) else len(known) >= _PAGE_SIZE
+
+    def _poll_pages(self, missing: dict[str, None], found: dict[str, RemoteBatch]) -> None:
+        """Read list pages while each of them spares calls: it has to name two ids, or it is no cheaper."""
+        for page in self._pages():
+            hits = {batch.id: batch for batch in page if batch.id in missing}
+            found.update(hits)
+            for batch_id in hits:
+                del missing[batch_id]
+            if len(hits) < 2 or len(missing) < _WORTH_A_PAGE:  # noqa: PLR2004 - see above
+                return
+
+    def _poll_singly(self, missing: dict[str, None], found: dict[str, RemoteBatch]) -> None:
+        for batch_id in missing:
+            with contextlib.suppress(ProviderRejectedError):
+                found[batch_id] = self.poll(batch_id)
+
+    def _content(self, file_id: str) -> Iterator[bytes]:
+        try:
+            yield from self._client.content(file_id, silence_s=self._transfer_timeout_s)
+        except ProviderRejectedError as error:
+            # The batch names this file, so a refusal means "not yet" more often than "never".
+            raise ProviderUnavailableError(
+                NAME, f"{file_id} cannot be read", status_code=error.status_code, code=error.code
+            ) from error
+
+    def _batch(self, call: Callable[[OpenAI], LegacyAPIResponse[Any]]) -> RemoteBatch:
+        batch = remote_batch(self._client.json(call))
+        if batch is None:
+            raise not_understood("a batch")
+        return batch
+
+    def _again(self, call: Callable[[], T]) -> T:
+        """Make a call that may be repeated, and repeat it while its outcome is unknown.
+
+        A refusal for now (429) is not waited for: the caller has better uses for its thread.
+        """
+        for most_s in self._retry_waits_s:
+            try:
+                return call()
+            except ProviderUnavailableError as error:
+                if error.status_code == _CONFLICT:
+                    raise
+            time.sleep(random.uniform(0.0, most_s))  # noqa: S311 - jitter, not a secret
+        return call()
+
+
+class _WithoutDescriptor:
+    """A buffer that hides its file descriptor from the HTTP library.
+
+    Given one, the library takes the length from the file system, which does not know
+    what is still in the write buffer, and makes a spooled buffer write itself to disk.
+    """
+
+    def __init__(self, buffer: BinaryIO) -> None:
+        self.read, self.seek, self.tell = buffer.read, buffer.seek, buffer.tell

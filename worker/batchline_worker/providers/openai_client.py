@@ -1,0 +1,113 @@
+"""The OpenAI SDK's client: imported late, built once for each process, and kept quiet.
+
+Its own retries are off: the SDK would send a create three times over.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+
+from batchline_shared.errors import ConfigurationError, ProviderAuthError, ProviderUnavailableError
+from batchline_worker.providers.openai_errors import NAME, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from openai import OpenAI, Timeout
+    from openai._legacy_response import LegacyAPIResponse
+
+__all__ = ["OpenAIClient", "not_understood"]
+
+T = TypeVar("T")
+
+
+class OpenAIClient:
+    """Makes single calls; whatever the SDK raises leaves as an exception of ours."""
+
+    def __init__(
+        self, *, api_key: str | None, base_url: str | None, connect_timeout_s: float, read_timeout_s: float
+    ) -> None:
+        """Keep the options; no SDK is imported before the first call.
+
+        Args:
+            api_key: None: `OPENAI_API_KEY`, as the SDK reads it.
+            base_url: Up to and with `/v1`. None: `OPENAI_BASE_URL`, else OpenAI itself.
+            connect_timeout_s: For a connection, in seconds.
+            read_timeout_s: Longest silence of a call that names no other, in seconds.
+        """
+        self._api_key, self._base_url = api_key, base_url
+        self._connect_timeout_s, self._read_timeout_s = connect_timeout_s, read_timeout_s
+        self._lock = threading.Lock()
+        self._sdk: OpenAI | None = None
+        self._pid = 0
+
+    def json(self, call: Callable[[OpenAI], LegacyAPIResponse[Any]]) -> Any:
+        """Make one call and parse its reply; a 200 that is no JSON (a proxy's page) proves nothing."""
+        reply = self.ask(call)
+        try:
+            return orjson.loads(reply.http_response.content)
+        except orjson.JSONDecodeError:
+            raise not_understood("JSON") from None
+
+    def ask(self, call: Callable[[OpenAI], T]) -> T:
+        """Make one call, once."""
+        sdk = self._get()
+        try:
+            return call(sdk)
+        except Exception as error:  # noqa: BLE001 - an exception that nobody foresaw is an unknown outcome too
+            failure = translated(error, secret=sdk.api_key)
+        # Out here the original, which may quote the key, is no context of what is logged.
+        raise failure
+
+    def content(self, file_id: str, *, silence_s: float) -> Iterator[bytes]:
+        """Stream a file's bytes; a broken connection or a wrong length raises."""
+        sdk = self._get()
+        timeout = self.timeout(silence_s)
+        try:
+            with sdk.files.with_streaming_response.content(file_id, timeout=timeout) as reply:
+                yield from reply.iter_bytes()
+        except Exception as error:  # noqa: BLE001 - the HTTP library's own exceptions come through here
+            failure = translated(error, secret=sdk.api_key)
+        else:
+            return
+        raise failure
+
+    def timeout(self, silence_s: float) -> Timeout:
+        """Allow a call a longest silence, in seconds, and the usual time to connect."""
+        import openai  # noqa: PLC0415 - loaded by the first call
+
+        return openai.Timeout(silence_s, connect=self._connect_timeout_s)
+
+    def _get(self) -> OpenAI:
+        """Return this process's client. A forked child must not share its parent's connections."""
+        with self._lock:
+            if self._sdk is None or self._pid != os.getpid():
+                self._sdk, self._pid = self._built(), os.getpid()
+            return self._sdk
+
+    def _built(self) -> OpenAI:
+        """Build the client; refuse at once what could only fail later, and less clearly."""
+        import openai  # noqa: PLC0415 - slow to import, and no part of a process that calls no provider
+
+        timeout = self.timeout(self._read_timeout_s)
+        try:
+            sdk = openai.OpenAI(
+                api_key=self._api_key, base_url=self._base_url, timeout=timeout, max_retries=0
+            )
+        except openai.OpenAIError:
+            raise ProviderAuthError(NAME, "there is no API key; set OPENAI_API_KEY") from None
+        if not sdk.api_key or not all("!" <= letter <= "~" for letter in sdk.api_key):
+            # A line break, as `cat` leaves one, would fail as an unknown outcome of every call.
+            raise ProviderAuthError(NAME, "OPENAI_API_KEY is empty or holds a space or a line break")
+        if sdk.base_url.scheme not in ("http", "https"):
+            raise ConfigurationError(f"OPENAI_BASE_URL is no http or https address: {str(sdk.base_url)!r}")
+        return sdk
+
+
+def not_understood(expected: str) -> ProviderUnavailableError:
+    """Say that a reply is not what was asked for, without quoting it."""
+    return ProviderUnavailableError(NAME, f"the reply is not {expected}; does a proxy answer instead?")

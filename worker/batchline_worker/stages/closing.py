@@ -1,0 +1,27 @@
+"""Ending a shard whose requests will get no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchline_worker.landing import Lander, RowNames, open_rows_of
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import ShardWork, Stage
+    from batchline_shared.outcomes import ErrorType
+    from batchline_worker.context import WorkerContext
+
+__all__ = ["close_unanswered"]
+
+
+def close_unanswered(
+    context: WorkerContext, shard: ShardWork, stage: Stage, error_type: ErrorType, message: str
+) -> None:
+    """Give every row of a shard that has no outcome this one, and end the shard."""
+    meta = context.jobs.find(shard.job_id)
+    if meta is not None:
+        lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))
+        for row in open_rows_of(context.jobs, meta.id, shard.segment):
+            lander.unanswered(row, error_type, message)
+        lander.flush()
+    context.work.close_shard(shard, stage, message=message)

@@ -1,0 +1,148 @@
+"""Collect: stream a batch's result files into outcomes. Idempotent: the same lines twice change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from batchline_shared.dialects.registry import dialect
+from batchline_shared.errors import ProviderError, ProviderUnavailableError
+from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.outcomes import ErrorType
+from batchline_worker.backoff import delay_s
+from batchline_worker.building import position_of
+from batchline_worker.landing import Lander, RowNames, open_rows_of
+from batchline_worker.providers.base import BatchPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchline_shared.ledger import JobMeta, ShardWork
+    from batchline_worker.context import WorkerContext
+    from batchline_worker.leases import Hold
+    from batchline_worker.providers.base import RemoteBatch
+
+__all__ = ["work"]
+
+_log = structlog.get_logger("batchline.collect")
+
+_READ_AGAIN = 3
+"""How often results with fewer lines than the batch counts are read again before that is believed."""
+
+_UNANSWERED = {
+    BatchPhase.EXPIRED: (
+        ErrorType.EXPIRED,
+        "the provider's completion window ended before this request was run",
+    ),
+    BatchPhase.CANCELLED: (ErrorType.CANCELLED, "the batch was cancelled before this request was run"),
+    BatchPhase.FAILED: (
+        ErrorType.PROVIDER_ERROR,
+        "the provider refused the batch because of other requests in it",
+    ),
+}
+_MISSING = (ErrorType.MISSING, "the batch has ended and its results have no line for this request")
+
+
+def work(context: WorkerContext) -> int:
+    """Collect one batch that has ended."""
+    shards = context.work.lease_shards(Stage.COLLECT, 1)
+    for shard in shards:
+        with context.leases.holding(shard, Stage.COLLECT) as hold:
+            _collect(context, shard, hold)
+    return len(shards)
+
+
+def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
+    meta = context.jobs.find(shard.job_id)
+    if meta is None:
+        context.work.close_shard(shard, Stage.COLLECT, message="the job was deleted")
+        return
+    provider = context.provider(shard.provider)
+    lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))
+    try:
+        batch = provider.poll(shard.batch_id)
+        seen = _land_lines(meta, shard, lander, provider.lines(batch))
+        if seen < batch.completed + batch.failed and shard.idle_polls < _READ_AGAIN:
+            # A file cut at a line's end looks whole; what it lacks would be paid for again.
+            raise ProviderUnavailableError(
+                shard.provider, f"{seen} result lines for {batch.completed + batch.failed}"
+            )
+    except ProviderError as error:
+        wait_s = delay_s(shard.idle_polls)
+        fields: dict[str, str | int] = {"idle_polls": shard.idle_polls + 1, "message": str(error)}
+        context.work.release(shard, ShardState.COLLECTING, (Stage.COLLECT, Stage.COLLECT), wait_s, **fields)
+        _log.warning("collect_failed", shard=shard.id, again_in_s=round(wait_s, 1), reason=str(error))
+        return
+    # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
+    if not context.leases.renew(hold):
+        return
+    message = _land_rest(context, meta, shard, lander, batch)
+    if context.work.close_shard(shard, Stage.COLLECT, provider_status=batch.status, message=message):
+        context.nudge(Stage.SETTLE)
+        _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed)
+
+
+def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator[bytes]) -> int:
+    """Land what the lines say; returns how many there were."""
+    speech = dialect(meta.provider)
+    segment = shard.segment
+    strangers = count = 0
+    for raw in lines:
+        count += 1
+        parsed = _parsed(raw)
+        wire_id = parsed.get("custom_id") if parsed is not None else None
+        position = position_of(wire_id, shard.id) if isinstance(wire_id, str) else None
+        if parsed is None or position is None or position >= segment.rows:
+            strangers += 1
+            continue
+        lander.answered(segment.row(position), speech.classify(parsed, structured=meta.structured), raw)
+    lander.flush()
+    if strangers:
+        # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.
+        _log.warning("lines_not_understood", shard=shard.id, batch=shard.batch_id, lines=strangers)
+    return count
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _land_rest(
+    context: WorkerContext, meta: JobMeta, shard: ShardWork, lander: Lander, batch: RemoteBatch
+) -> str:
+    """Give every row that the results did not name its outcome; returns what to say of the batch."""
+    left = open_rows_of(context.jobs, meta.id, shard.segment)
+    if not left:
+        return ""
+    blamed, whole = _blamed(shard, batch)
+    for row in left:
+        kind, message = blamed.get(row) or whole or _UNANSWERED.get(batch.phase, _MISSING)
+        lander.unanswered(row, kind, message)
+    lander.flush()
+    if batch.phase is not BatchPhase.FAILED:
+        return ""
+    first = batch.errors[0].message if batch.errors else "it does not say why"
+    summary = f"{shard.provider} refused batch {batch.id}: {first}"
+    context.jobs.explain(meta.id, summary)
+    return summary
+
+
+def _blamed(
+    shard: ShardWork, batch: RemoteBatch
+) -> tuple[dict[int, tuple[ErrorType, str]], tuple[ErrorType, str] | None]:
+    """Which rows a refused batch's errors name by line, and what they say of all rows."""
+    blamed: dict[int, tuple[ErrorType, str]] = {}
+    whole: tuple[ErrorType, str] | None = None
+    for error in batch.errors:
+        words = f"{error.message} ({error.param})" if error.param else error.message
+        if error.line is None:
+            whole = whole or (ErrorType.INVALID_REQUEST, words)
+        elif 0 < error.line <= shard.segment.rows:
+            blamed.setdefault(shard.segment.row(error.line - 1), (ErrorType.INVALID_REQUEST, words))
+    return blamed, whole

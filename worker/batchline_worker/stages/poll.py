@@ -1,0 +1,167 @@
+"""Poll: look how the provider's batches stand, many at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.errors import ProviderError, ProviderRejectedError
+from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.outcomes import ErrorType
+from batchline_worker.backoff import delay_s, jittered_s
+from batchline_worker.providers.base import BatchPhase
+from batchline_worker.stages.closing import close_unanswered
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import ShardWork
+    from batchline_worker.context import WorkerContext
+    from batchline_worker.providers.base import RemoteBatch
+
+__all__ = ["work"]
+
+_log = structlog.get_logger("batchline.poll")
+
+_AT_ONCE = 50
+
+_FULL_WAIT_S = 60.0
+"""First wait after the provider had no room for a batch's tokens, in seconds; others must end."""
+
+_MAX_UPLOADS = 5
+"""How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
+
+_LOST_AFTER = 10
+"""Polls in a row that do not know the batch, until it counts as lost."""
+
+_AGAIN = (Stage.POLL, Stage.POLL)
+
+
+def work(context: WorkerContext) -> int:
+    """Look at all batches that are due, up to fifty."""
+    shards = context.work.lease_shards(Stage.POLL, _AT_ONCE)
+    by_provider: dict[str, list[ShardWork]] = {}
+    for shard in shards:
+        by_provider.setdefault(shard.provider, []).append(shard)
+    for name, mine in by_provider.items():
+        _poll(context, name, mine)
+    return len(shards)
+
+
+def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
+    for shard in shards:
+        if shard.cancel and not shard.cancel_sent:
+            _cancel(context, shard)
+    followed = [shard for shard in shards if shard.cancel_sent or not shard.cancel]
+    if not followed:
+        return
+    try:
+        batches = context.provider(name).poll_many([shard.batch_id for shard in followed])
+    except ProviderError as error:
+        for shard in followed:
+            _later(context, shard, str(error))
+        return
+    for shard in followed:
+        batch = batches.get(shard.batch_id)
+        if batch is None:
+            _poll_alone(context, shard)
+        else:
+            _note(context, shard, batch)
+
+
+def _cancel(context: WorkerContext, shard: ShardWork) -> None:
+    try:
+        batch = context.provider(shard.provider).cancel(shard.batch_id)
+    except ProviderError as error:
+        _later(context, shard, str(error))
+        return
+    wait_s = jittered_s(context.settings.poll_interval_s)
+    context.work.release(
+        shard, ShardState.SUBMITTED, _AGAIN, wait_s, cancel_sent=1, provider_status=batch.status
+    )
+    _log.info("cancel_sent", shard=shard.id, batch=shard.batch_id)
+
+
+def _poll_alone(context: WorkerContext, shard: ShardWork) -> None:
+    try:
+        batch = context.provider(shard.provider).poll(shard.batch_id)
+    except ProviderRejectedError as error:
+        # A batch may be unknown for moments after it was created.
+        if shard.idle_polls < _LOST_AFTER:
+            _later(context, shard, str(error))
+            return
+        close_unanswered(
+            context, shard, Stage.POLL, ErrorType.MISSING, f"the provider lost the batch: {error}"
+        )
+        context.nudge(Stage.SETTLE)
+    except ProviderError as error:
+        _later(context, shard, str(error))
+    else:
+        _note(context, shard, batch)
+
+
+def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
+    if batch.phase is BatchPhase.FAILED and _try_again(context, shard, batch):
+        return
+    if batch.phase.is_final:
+        fields: dict[str, str | int] = {"provider_status": batch.status, "idle_polls": 0}
+        context.work.release(shard, ShardState.COLLECTING, (Stage.POLL, Stage.COLLECT), 0.0, **fields)
+        context.nudge(Stage.COLLECT)
+        _log.info("ended", shard=shard.id, batch=batch.id, status=batch.status)
+        return
+    before = (shard.provider_status, shard.completed, shard.failed)
+    idle = shard.idle_polls + 1 if before == (batch.status, batch.completed, batch.failed) else 0
+    context.work.release(
+        shard,
+        ShardState.SUBMITTED,
+        _AGAIN,
+        _interval_s(context, idle),
+        provider_status=batch.status,
+        completed=batch.completed,
+        failed=batch.failed,
+        idle_polls=idle,
+    )
+
+
+def _interval_s(context: WorkerContext, idle: int) -> float:
+    """The poll interval, half again as long for every poll that found nothing new."""
+    shortest, longest = context.settings.poll_interval_s, context.settings.poll_max_interval_s
+    return jittered_s(min(max(longest, shortest), shortest * 1.5 ** min(idle, 63)))
+
+
+def _later(context: WorkerContext, shard: ShardWork, message: str) -> None:
+    """The batch could not be looked at; it goes on all the same."""
+    wait_s = max(jittered_s(context.settings.poll_interval_s), delay_s(shard.idle_polls))
+    context.work.release(
+        shard, ShardState.SUBMITTED, _AGAIN, wait_s, idle_polls=shard.idle_polls + 1, message=message
+    )
+    _log.warning("poll_failed", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
+
+
+def _try_again(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
+    """Send a batch again that was refused as a whole, unread: nothing ran, nothing is billed."""
+    if shard.cancel:
+        return False
+    refusals = [error for error in batch.errors if error.line is None]
+    if batch.enqueued_limit_tokens is not None or any(e.code == "token_limit_exceeded" for e in refusals):
+        message = refusals[0].message if refusals else "no room for the batch's tokens"
+        wait_s = max(delay_s(0, base_s=_FULL_WAIT_S), context.settings.poll_interval_s)
+        return _send_again(context, shard, ShardState.UPLOADED, wait_s, message)
+    unfound = any(e.param == "file_id" or e.message.startswith("Cannot find file") for e in refusals)
+    if unfound and shard.attempts < _MAX_UPLOADS:
+        return _send_again(context, shard, ShardState.PENDING, delay_s(shard.attempts), refusals[0].message)
+    return False
+
+
+def _send_again(
+    context: WorkerContext, shard: ShardWork, state: ShardState, wait_s: float, message: str
+) -> bool:
+    fields: dict[str, str | int] = {
+        "batch_id": "",
+        "provider_status": "",
+        "idle_polls": 0,
+        "message": message,
+    }
+    context.work.release(shard, state, (Stage.POLL, Stage.SUBMIT), wait_s, **fields)
+    context.jobs.explain(shard.job_id, message)
+    _log.warning("refused_as_a_whole", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
+    return True

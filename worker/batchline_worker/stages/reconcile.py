@@ -1,0 +1,112 @@
+"""Finding out whether a creation of unknown outcome made a batch.
+
+Never creates. Ends in one of three ways: the batch is found and adopted; it is
+proven absent, by two look-ups after the quiet period, and the shard may be
+created again; or it cannot be told, and the shard becomes `in_doubt`, which
+only a person ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.errors import ProviderError
+from batchline_shared.ledger import JobStatus, ShardState, Stage
+from batchline_worker.backoff import delay_s, jittered_s
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import ShardWork
+    from batchline_worker.context import WorkerContext
+    from batchline_worker.providers.base import RemoteBatch
+
+__all__ = ["reconcile"]
+
+_log = structlog.get_logger("batchline.reconcile")
+
+_SKEW_S = 300.0
+"""How far the provider's clock may be from Redis' without a batch being overlooked."""
+
+_ABSENT_TWICE = 2
+
+_MAX_ATTEMPTS = 20
+"""Creations of unknown outcome after which something is wrong that waiting will not mend."""
+
+_AGAIN = (Stage.SUBMIT, Stage.SUBMIT)
+
+
+def reconcile(context: WorkerContext, shard: ShardWork) -> None:
+    """Look for the batch of a shard that is in `submitting`."""
+    since_s = (context.work.now_ms() - shard.intent_ms) / 1000
+    quiet_s = context.settings.reconcile_quiet_s
+    if since_s < quiet_s:
+        # Its creator died, or its lease ended, before the call can have ended.
+        context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s - since_s + 0.01)
+        return
+    try:
+        found = context.provider(shard.provider).find(
+            shard_id=shard.id, file_id=shard.file_id, since_s=shard.intent_ms / 1000 - _SKEW_S
+        )
+    except ProviderError as error:
+        _cannot_tell(context, shard, since_s, str(error))
+        return
+    if found:
+        _adopt(context, shard, found)
+    elif shard.absent + 1 < _ABSENT_TWICE:
+        # A list may lag behind; one empty look proves little.
+        context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s / 2, absent=shard.absent + 1)
+    elif shard.attempts >= _MAX_ATTEMPTS:
+        _doubt(context, shard, f"{shard.attempts} creations of unknown outcome, and no batch to be found")
+    else:
+        _log.info("proven_absent", shard=shard.id)
+        message = "the provider has no batch for it; creating again"
+        context.work.release(shard, ShardState.UPLOADED, _AGAIN, delay_s(shard.attempts), message=message)
+
+
+def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -> None:
+    """Take the oldest batch as ours; any other is a second one, and is stopped."""
+    ours, *doubles = found
+    adopted = context.work.release(
+        shard,
+        ShardState.SUBMITTED,
+        (Stage.SUBMIT, Stage.POLL),
+        jittered_s(context.settings.poll_interval_s),
+        batch_id=ours.id,
+        provider_status=ours.status,
+        message="",
+    )
+    if adopted is None:
+        return
+    _log.info("adopted", shard=shard.id, batch=ours.id)
+    started = [JobStatus.QUEUED, JobStatus.SUBMITTING]
+    context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=started, stamp="submitted_ms")
+    for double in doubles:
+        if double.phase.is_final:
+            continue
+        _log.error("double_batch", shard=shard.id, kept=ours.id, cancelled=double.id)
+        try:
+            context.provider(shard.provider).cancel(double.id)
+        except ProviderError as error:
+            _log.error("double_batch_not_cancelled", batch=double.id, reason=str(error))
+
+
+def _cannot_tell(context: WorkerContext, shard: ShardWork, since_s: float, message: str) -> None:
+    if since_s > context.settings.reconcile_quiet_s + context.settings.doubt_after_s:
+        _doubt(context, shard, message)
+        return
+    wait_s = delay_s(shard.idle_polls)
+    context.work.release(
+        shard, ShardState.SUBMITTING, _AGAIN, wait_s, idle_polls=shard.idle_polls + 1, message=message
+    )
+    _log.warning("cannot_reconcile", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
+
+
+def _doubt(context: WorkerContext, shard: ShardWork, message: str) -> None:
+    context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, message=message)
+    text = (
+        f"shard {shard.id} is in doubt: it cannot be told whether {shard.provider} "
+        f"made a batch for it ({message})"
+    )
+    context.jobs.explain(shard.job_id, text)
+    _log.error("in_doubt", shard=shard.id, reason=message)

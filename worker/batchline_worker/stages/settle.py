@@ -1,0 +1,89 @@
+"""Settle: end a job whose shards have all ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.ledger import JobStatus, Stage
+from batchline_shared.outcomes import ErrorType
+from batchline_worker.landing import open_rows_of
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import JobMeta, JobWork
+    from batchline_worker.context import WorkerContext
+
+__all__ = ["final_status", "work"]
+
+_log = structlog.get_logger("batchline.settle")
+
+
+def work(context: WorkerContext) -> int:
+    """Settle one job that is due."""
+    jobs = context.work.lease_jobs(Stage.SETTLE, 1)
+    for job in jobs:
+        with context.leases.holding(job, Stage.SETTLE):
+            _settle(context, job)
+    return len(jobs)
+
+
+def _settle(context: WorkerContext, job: JobWork) -> None:
+    meta = context.jobs.find(job.id)
+    if meta is None:
+        context.work.drop_job(job)
+        return
+    if not meta.is_final and context.jobs.done_count(job.id) < meta.total:
+        _recover(context, job)
+        return
+    retention_s = context.settings.retention_s
+    status = JobStatus(meta.status) if meta.is_final else final_status(meta)
+    # The record first: should we die in between, the next tick comes here again.
+    context.jobs.finish(job.id, status, message=_message(meta, status), retention_s=retention_s)
+    if meta.idempotency:
+        context.jobs.expire_claim(meta.idempotency, retention_s)
+    counts = {
+        f"ended.{status}": 1,
+        "request.succeeded": meta.succeeded,
+        "request.errored": meta.errored,
+    }
+    context.work.close_job(job, retention_s=retention_s, counts=counts)
+    _log.info("finished", job=job.id, status=str(status), succeeded=meta.succeeded, errored=meta.errored)
+
+
+def _recover(context: WorkerContext, job: JobWork) -> None:
+    """Rows without outcome though every shard has ended: Redis lost a moment, or a shard was closed early.
+
+    Rows of a shard are collected again, which is free; only rows that no shard
+    ever held are planned anew.
+    """
+    reopened = 0
+    for shard in context.work.shards_of(job.id):
+        if shard.batch_id and open_rows_of(context.jobs, job.id, shard.segment):
+            reopened += context.work.reopen_shard(job, shard)
+    if reopened:
+        context.nudge(Stage.COLLECT)
+    else:
+        context.work.replan(job)
+        context.nudge(Stage.PLAN)
+    _log.warning("outcomes_were_missing", job=job.id, reopened=reopened)
+
+
+def final_status(meta: JobMeta) -> JobStatus:
+    """How a job has ended whose requests all have their outcome."""
+    if meta.status == JobStatus.CANCELLING and meta.errors.get(ErrorType.CANCELLED):
+        return JobStatus.CANCELLED
+    if meta.succeeded:
+        return JobStatus.COMPLETED
+    if meta.errors.get(ErrorType.EXPIRED) == meta.total:
+        return JobStatus.EXPIRED
+    return JobStatus.FAILED
+
+
+def _message(meta: JobMeta, status: JobStatus) -> str:
+    if status is JobStatus.COMPLETED:
+        return ""
+    if meta.message:
+        return meta.message
+    worst = max(meta.errors, key=lambda kind: meta.errors[kind], default="")
+    return f"{meta.errors[worst]} of {meta.total} requests ended as {worst}" if worst else ""

@@ -1,0 +1,186 @@
+"""Submit: build, upload, create. The stage that spends money.
+
+`pending → uploaded → submitting → submitted`. From `submitting` on, a batch may
+exist; whoever finds a shard there looks at the provider first (`reconcile`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.errors import (
+    ProviderAuthError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
+from batchline_shared.ledger import JobStatus, ShardState, Stage
+from batchline_shared.outcomes import ErrorType
+from batchline_worker.backoff import delay_s, jittered_s
+from batchline_worker.building import build_input
+from batchline_worker.stages.closing import close_unanswered
+from batchline_worker.stages.reconcile import reconcile
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import ShardWork
+    from batchline_worker.context import WorkerContext
+    from batchline_worker.leases import Hold
+    from batchline_worker.providers.base import RemoteBatch
+
+__all__ = ["work"]
+
+_log = structlog.get_logger("batchline.submit")
+
+_MARGIN_S = 2.0
+"""What a lease must hold beyond the create's time-out when the call starts."""
+
+_MAX_WAIT_S = 600.0
+"""Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
+
+
+def work(context: WorkerContext) -> int:
+    """Submit, or find again, one shard that is due."""
+    shards = context.work.lease_shards(Stage.SUBMIT, 1)
+    for shard in shards:
+        with context.leases.holding(shard, Stage.SUBMIT) as hold:
+            if shard.state == ShardState.SUBMITTING:
+                reconcile(context, shard)
+            elif shard.cancel:
+                _close_cancelled(context, shard)
+            else:
+                _submit(context, shard, hold)
+    return len(shards)
+
+
+def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
+    file_id = shard.file_id if shard.state == ShardState.UPLOADED else ""
+    if not file_id:
+        try:
+            uploaded = _upload(context, shard)
+        except ProviderRejectedError as error:
+            _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+            return
+        except ProviderError as error:
+            _refused(context, shard, ShardState.PENDING, error)
+            return
+        if uploaded is None:
+            return
+        file_id = uploaded
+        kept = context.work.keep(shard, ShardState.UPLOADED, Stage.SUBMIT, file_id=file_id)
+        if kept is None:
+            return
+        if kept.cancel:
+            _close_cancelled(context, shard)
+            return
+    _create(context, shard, file_id, hold)
+
+
+def _upload(context: WorkerContext, shard: ShardWork) -> str | None:
+    """Upload the shard's input; None when its job is gone. Safe to repeat: a file costs nothing."""
+    meta = context.jobs.find(shard.job_id)
+    if meta is None:
+        context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
+        return None
+    with build_input(context.jobs, meta, shard) as buffer:
+        return context.provider(shard.provider).upload(buffer, name=f"batchline-{shard.id}")
+
+
+def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) -> None:
+    """Create the batch: exactly one call, announced durably before it is made."""
+    if not context.leases.renew(hold):
+        return
+    meta = context.jobs.find(shard.job_id)
+    if meta is None or context.work.announce(shard) is None:
+        return
+    if hold.remaining_s < context.settings.create_timeout_s + _MARGIN_S:
+        # We were frozen since the renewal. The intent stands, so this shard goes
+        # the careful way, but nothing has been sent.
+        _unknown(context, shard, "the worker was paused before the call")
+        return
+    try:
+        batch = context.provider(shard.provider).create(
+            file_id=file_id,
+            endpoint=meta.endpoint,
+            shard_id=shard.id,
+            metadata={"batchline_job": shard.job_id},
+        )
+    except ProviderRejectedError as error:
+        _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+    except ProviderUnavailableError as error:
+        _unknown(context, shard, str(error))
+    except ProviderError as error:
+        _refused(context, shard, ShardState.UPLOADED, error)
+    else:
+        _record(context, shard, batch)
+
+
+def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
+    recorded = context.work.release(
+        shard,
+        ShardState.SUBMITTED,
+        (Stage.SUBMIT, Stage.POLL),
+        jittered_s(context.settings.poll_interval_s),
+        batch_id=batch.id,
+        provider_status=batch.status,
+        message="",
+    )
+    if recorded is None:
+        # Somebody else holds the shard now, in `submitting`: they will find the batch.
+        _log.warning("submitted_but_lease_lost", shard=shard.id, batch=batch.id)
+        return
+    _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
+    started = [JobStatus.QUEUED, JobStatus.SUBMITTING]
+    context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=started, stamp="submitted_ms")
+
+
+def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:
+    """Leave the shard in `submitting`; after the quiet period, look whether a batch exists."""
+    quiet_s = context.settings.reconcile_quiet_s
+    stages = (Stage.SUBMIT, Stage.SUBMIT)
+    context.work.release(shard, ShardState.SUBMITTING, stages, quiet_s, message=message)
+    _log.warning("submission_unknown", shard=shard.id, quiet_s=quiet_s, reason=message)
+
+
+def _refused(context: WorkerContext, shard: ShardWork, state: ShardState, error: ProviderError) -> None:
+    """Nothing was accepted: try again later, or give up once it has gone on for too long."""
+    message = str(error)
+    fields: dict[str, str | int] = {"attempts": shard.attempts + 1, "message": message}
+    if not shard.refused_ms:
+        fields["refused_ms"] = "@now"
+    elif _refused_for_s(context, shard) > context.settings.submit_give_up_s:
+        _give_up(context, shard, _kind_of(error), message)
+        return
+    wait_s = delay_s(shard.attempts)
+    if isinstance(error, ProviderBusyError) and error.retry_after_s is not None:
+        wait_s = min(max(wait_s, error.retry_after_s), _MAX_WAIT_S)
+    context.work.release(shard, state, (Stage.SUBMIT, Stage.SUBMIT), wait_s, **fields)
+    context.jobs.explain(shard.job_id, message)
+    _log.warning("refused", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
+
+
+def _refused_for_s(context: WorkerContext, shard: ShardWork) -> float:
+    return context.work.now_ms() / 1000 - shard.refused_ms / 1000
+
+
+def _kind_of(error: ProviderError) -> ErrorType:
+    if error.code == "insufficient_quota":
+        return ErrorType.QUOTA_EXHAUSTED
+    if isinstance(error, ProviderAuthError):
+        return ErrorType.PROVIDER_ERROR
+    return ErrorType.RATE_LIMITED if isinstance(error, ProviderBusyError) else ErrorType.PROVIDER_ERROR
+
+
+def _give_up(context: WorkerContext, shard: ShardWork, kind: ErrorType, message: str) -> None:
+    context.jobs.explain(shard.job_id, message)
+    close_unanswered(context, shard, Stage.SUBMIT, kind, message)
+    context.nudge(Stage.SETTLE)
+    _log.warning("given_up", shard=shard.id, error_type=str(kind), reason=message)
+
+
+def _close_cancelled(context: WorkerContext, shard: ShardWork) -> None:
+    message = "the job was cancelled before this request was sent"
+    close_unanswered(context, shard, Stage.SUBMIT, ErrorType.CANCELLED, message)
+    context.nudge(Stage.SETTLE)

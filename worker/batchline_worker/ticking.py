@@ -1,0 +1,64 @@
+"""The tick: look what is due, and nudge. Idempotent, so that any number of clocks may run it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.errors import BatchlineError
+from batchline_shared.ledger import Stage, keys, redis_errors, server_name
+
+if TYPE_CHECKING:
+    from batchline_worker.context import WorkerContext
+
+__all__ = ["Ticker", "tick"]
+
+_log = structlog.get_logger("batchline.tick")
+
+_MOST_NUDGES = 4
+"""Messages for one stage in one tick: each drains until nothing is due, so a few suffice."""
+
+
+def tick(context: WorkerContext) -> dict[Stage, int]:
+    """Nudge every stage that has due work, unless somebody has ticked within the interval.
+
+    Returns:
+        Due rows by stage; empty when this was not our tick.
+    """
+    interval_ms = max(1, int(context.settings.tick_interval_s * 900))
+    if not context.redis.set(keys.TICK, 1, nx=True, px=interval_ms):
+        return {}
+    due = {stage: count for stage, count in context.work.due_counts().items() if count}
+    for stage, count in due.items():
+        for _ in range(min(count, _MOST_NUDGES)):
+            context.nudge(stage)
+    return due
+
+
+class Ticker:
+    """Ticks from a thread of every worker process, so that no beat is needed."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tick no more."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._context.settings.tick_interval_s):
+            try:
+                with redis_errors(server_name(self._context.redis)):
+                    tick(self._context)
+            except BatchlineError as error:
+                _log.warning("tick_failed", reason=str(error))
+            except Exception:  # noqa: BLE001 - the next tick may succeed
+                _log.exception("tick_failed")
