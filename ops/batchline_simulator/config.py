@@ -1,0 +1,98 @@
+"""Every setting of the simulator, and how each is given on the command line.
+
+Settings come from the constructor or the command line only. The environment is
+never read: a stray `PORT` must not move the server that a test relies on.
+"""
+
+import json
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class SimulatorConfig(BaseSettings):
+    """What one simulator process does."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        cli_kebab_case=True,
+        cli_prog_name="python -m batchline_simulator",
+    )
+
+    data_dir: Path
+    """Folder of the state and the files. Made when missing; a restart on it goes on where it stopped."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+
+    port: int = Field(default=0, ge=0, le=65535)
+    """TCP port. 0, the default, takes a free one, which the ready line names."""
+
+    speed: float = Field(default=1.0, ge=0.0)
+    """Divides every recorded delay of the provider. 0 means no delay at all."""
+
+    responder: str | None = None
+    """`module:function` that is given a request body and returns the answer. Default: random valid ones."""
+
+    fault: dict[str, float] = Field(default_factory=dict)
+    """Fault rates in [0, 1], as `row.server_error=0.05` or `batches.create.drop_after=0.1`."""
+
+    faults: Path | None = None
+    """JSON file with a list of faults, in the form that `POST /_sim/faults` takes."""
+
+    token_limit: dict[str, int] = Field(default_factory=dict)
+    """Enqueued prompt tokens allowed per model, as `gpt-4o-mini=2000000`. Unlisted models are not limited."""
+
+    api_keys: frozenset[str] = frozenset()
+    """Accepted bearer keys. Empty, the default, accepts every key but the empty one."""
+
+    unsupported_models: frozenset[str] = frozenset({"invalid-model-xyz"})
+    """Models that fail a batch with `model_not_found`."""
+
+    organization: str = "org-simulated"
+    """Organization named in the provider's messages."""
+
+    max_lines: int = Field(default=50_000, ge=1)
+    """Requests allowed in one batch."""
+
+    max_input_bytes: int = Field(default=209_715_200, ge=1)
+    """Largest input file of a batch, in bytes."""
+
+    max_upload_bytes: int = Field(default=536_870_912, ge=1)
+    """Largest file that an upload takes, in bytes."""
+
+    max_batches_per_hour: int | None = None
+    """Batches allowed within an hour of real time; the provider allows 2,000. Default: no limit."""
+
+    cancelled_lines: bool = True
+    """Whether a cancelled batch lists the requests that never ran. Unverified, so a choice."""
+
+    seed: int = 0
+    """Mixed into every fault rate, so that another seed breaks other requests."""
+
+    ready_file: Path | None = None
+    """File that receives the ready line too."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the constructor's arguments and nothing else."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    def arguments(self) -> list[str]:
+        """Write the settings as the command line that gives them back."""
+        given: list[str] = []
+        for name, value in self.model_dump(mode="json", exclude_defaults=True).items():
+            text = json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+            given += [f"--{name.replace('_', '-')}", text]
+        return given

@@ -1,0 +1,64 @@
+"""Lines that come out in another order than they went in, without being held in memory.
+
+Lines go to a file as they are made; only where each begins is remembered,
+eight bytes a line. Writing them out reads that file at shuffled places.
+"""
+
+import hashlib
+import mmap
+import random
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written out."""
+
+    content: Path
+    bytes: int
+    lines: int
+    sha256: str
+
+
+class ShuffledLines:
+    """A file of lines that is written once and then read in random order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sink = path.open("wb", buffering=_BUFFER_BYTES)
+        self._ends = array("Q", [0])
+
+    def __len__(self) -> int:
+        """Count the lines."""
+        return len(self._ends) - 1
+
+    def add(self, line: bytes) -> None:
+        """Append one line, which has its line feed."""
+        self._sink.write(line)
+        self._ends.append(self._ends[-1] + len(line))
+
+    def write(self, target: Path, rng: random.Random) -> Written:
+        """Write the lines to `target` in an order drawn from `rng`. There must be at least one."""
+        self._sink.flush()
+        order = array("Q", range(len(self)))
+        rng.shuffle(order)
+        digest = hashlib.sha256()
+        with (
+            self._path.open("rb") as source,
+            mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as view,
+            target.open("wb", buffering=_BUFFER_BYTES) as sink,
+        ):
+            for place in order:
+                line = view[self._ends[place] : self._ends[place + 1]]
+                digest.update(line)
+                sink.write(line)
+        return Written(target, self._ends[-1], len(self), digest.hexdigest())
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self._sink.close()
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Settings: from the command line and back, and never from the environment."""
+
+from pathlib import Path
+
+import pytest
+from pydantic_settings import CliApp
+
+from batchline_simulator.config import SimulatorConfig
+
+
+def test_arguments_give_the_same_settings_back(tmp_path: Path) -> None:
+    config = SimulatorConfig(
+        data_dir=tmp_path,
+        speed=0,
+        fault={"row.server_error": 0.05},
+        token_limit={"gpt-4o-mini": 2_000_000},
+        api_keys=frozenset({"a", "b"}),
+        cancelled_lines=False,
+        max_batches_per_hour=3,
+    )
+
+    assert CliApp.run(SimulatorConfig, cli_args=config.arguments()) == config
+
+
+def test_pairs_may_be_given_one_by_one(tmp_path: Path) -> None:
+    pairs = ["--token-limit", "a=1", "--token-limit", "b=2", "--fault", "batches.create.drop_after=0.5"]
+    config = CliApp.run(SimulatorConfig, cli_args=["--data-dir", str(tmp_path), *pairs])
+
+    assert config.token_limit == {"a": 1, "b": 2}
+    assert config.fault == {"batches.create.drop_after": 0.5}
+
+
+def test_environment_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9")
+
+    assert SimulatorConfig(data_dir=tmp_path).port == 0
