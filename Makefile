@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# No index is named: whoever installs uses their own.
+COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .PHONY: help setup demo test check format bench-quick up lock clean
 
@@ -43,9 +46,11 @@ bench-quick: setup ## Measure against Instructor and a hand-written script
 up: setup ## Run everything on this machine until Ctrl-C (ARGS="--simulator --workers 2")
 	@$(BIN)/batchline up $(ARGS)
 
-lock: setup ## Compile requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+lock: setup ## Compile every requirements lock from pyproject.toml
+	@$(COMPILE) --extra dev pyproject.toml --output-file requirements.lock
+	@$(COMPILE) --extra worker --extra flower --extra simulator --constraint requirements.lock pyproject.toml \
+	  --output-file ops/docker/requirements.lock
+	@echo "hatchling>=1.27" | $(COMPILE) --constraint requirements.lock - --output-file ops/docker/build.lock
 
 clean: ## Remove .venv and every cache
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
