@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import RedisError
 
 from acceptance.compose_processes import ROOT, ComposeProcesses, MissingVariableError, load
+from batchline import BatchClient, Settings, filter_successful
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from batchline import BatchResult
 
 PASSWORD = {"FLOWER_BASIC_AUTH": "ops:pass-word"}
 SERVERS = ["redis", "broker"]
@@ -173,11 +177,6 @@ def test_the_image_s_packages_are_pinned_as_those_we_test_with() -> None:
 
 # --- the services as processes ------------------------------------------------------------------------------
 
-real_worker = pytest.mark.skipif(
-    importlib.util.find_spec("batchline_worker.app") is None,
-    reason="the worker's application is not built yet",
-)
-
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeProcesses]:
@@ -231,7 +230,6 @@ def healthy(stack: ComposeProcesses, service: str) -> bool:
     return result.returncode == 0
 
 
-@real_worker
 def test_every_command_of_the_file_runs_and_passes_its_own_health_check(running: ComposeProcesses) -> None:
     assert sorted(running.processes) == [
         "beat-1", "broker-1", "flower-1", "redis-1", "simulator-1", "worker-1", "worker-2", "worker-3",
@@ -240,20 +238,30 @@ def test_every_command_of_the_file_runs_and_passes_its_own_health_check(running:
     assert all(healthy(running, name) for name in ("beat", "flower", "simulator"))
 
 
-@real_worker
 def test_a_job_passes_through_three_workers_of_the_file(running: ComposeProcesses) -> None:
     outcomes = run_job(running)
 
-    assert outcomes
+    assert [outcome.custom_id for outcome in outcomes] == [f"request-{n}" for n in range(300)]
+    assert len(filter_successful(outcomes)) == 300
     assert all(process.poll() is None for process in running.processes.values())
 
 
-def run_job(running: ComposeProcesses) -> list[Any]:  # noqa: ARG001 - until it is completed
-    """Enqueue a job and wait for its outcomes.
+class Facts(BaseModel):
+    name: str
+    age: int
 
-    FOR THE LEAD to complete, with `running.client_environment()` as the client's settings.
-    """
-    pytest.skip("the client is not built yet")
+
+def run_job(running: ComposeProcesses) -> list[BatchResult[Facts]]:
+    """Enqueue as an application on this host would, and wait for the outcomes."""
+    environment = running.client_environment()
+    settings = Settings(
+        redis_url=environment["BATCHLINE_REDIS_URL"], broker_url=environment["BATCHLINE_BROKER_URL"]
+    )
+    with BatchClient(settings=settings) as client:
+        conversations = [[{"role": "user", "content": f"Who is number {n}?"}] for n in range(300)]
+        job = client.enqueue("openai/gpt-4.1-mini", Facts, conversations)
+        assert job.wait(timeout_s=60) == "completed"
+        return job.results()
 
 
 def test_the_health_checks_say_what_is_wrong(tmp_path: Path) -> None:
