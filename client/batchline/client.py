@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 from batchline.connection import Connection
 from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
 from batchline.job import Job, job_info
-from batchline.requests import BatchRequest
+from batchline.requests import BatchRequest, check_many
 from batchline_shared.dialects.registry import dialect, parse_model
 from batchline_shared.errors import InvalidInputError, InvalidRequestError
 from batchline_shared.ledger import JobStatus
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
+    from redis import Redis
 
     from batchline.job import JobInfo
     from batchline_shared.dialects.base import Dialect
@@ -29,17 +30,21 @@ M = TypeVar("M", bound="BaseModel")
 class BatchClient:
     """Enqueues jobs and finds them again. Safe to share between threads."""
 
-    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None) -> None:
+    def __init__(
+        self, redis_url: str | None = None, *, settings: Settings | None = None, redis: Redis | None = None
+    ) -> None:
         """Connect on first use.
 
         Args:
             redis_url: The ledger; None: `BATCHLINE_REDIS_URL`, else redis://localhost:6379/0.
             settings: All settings at once, instead of the environment's.
+            redis: A Redis client of your own for the ledger (fakeredis in tests, a client with
+                special TLS options). It must not decode replies.
 
         Raises:
             ConfigurationError: A setting is wrong.
         """
-        self.connection = Connection(redis_url, settings=settings)
+        self.connection = Connection(redis_url, settings=settings, redis=redis)
 
     def __enter__(self) -> Self:
         return self
@@ -119,10 +124,12 @@ class BatchClient:
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
             IdempotencyConflictError: The key stands for a job of another model.
-            QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued.
+            QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued; only
+                where Redis went away during the very last write it may have been, so give an
+                `idempotency_key` where you mean to call again.
         """
-        _, name = parse_model(model)
-        speech = dialect(model.partition("/")[0])
+        provider, name = parse_model(model)
+        speech = dialect(provider)
         template = speech.template(
             name, response_model, max_tokens=max_tokens, temperature=temperature, options=options or {}
         )
@@ -134,12 +141,10 @@ class BatchClient:
             metadata=metadata or {},
             idempotency_key=idempotency_key,
         )
-        if isinstance(requests, str | bytes | dict):
-            raise InvalidInputError(
-                f"requests must be an iterable of conversations, not {type(requests).__name__}"
-            )
+        check_many(requests, "requests must be an iterable of conversations")
         encoded = _encoded(speech, name, requests)
         if custom_ids is not None:
+            check_many(custom_ids, "custom_ids must be an iterable of strings")
             encoded = _named(encoded, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, encoded), response_model)
 
@@ -213,18 +218,18 @@ def _encode_request(speech: Dialect, model_name: str, request: BatchRequest, row
 def _named(encoded: Iterator[EncodedRequest], custom_ids: Iterable[str]) -> Iterator[EncodedRequest]:
     """Give each request its id; both run out together, or it is an error."""
     names = iter(custom_ids)
+    end = object()
     count = 0
     for count, (request, custom_id) in enumerate(encoded, start=1):
         if custom_id is not None:
             raise InvalidRequestError(
                 "has a custom_id of its own; give custom_ids or BatchRequest.custom_id", row=count - 1
             )
-        try:
-            yield EncodedRequest(request, next(names))
-        except StopIteration:
-            break
-    else:
-        if next(names, None) is None:
-            return
+        name: Any = next(names, end)
+        if name is end:
+            raise InvalidInputError(f"custom_ids has {count - 1} entries, but there are more requests")
+        if name is None:  # inside, None stands for the default id
+            raise InvalidRequestError("custom_id must be a non-empty string", row=count - 1)
+        yield EncodedRequest(request, name)
+    if next(names, end) is not end:
         raise InvalidInputError(f"custom_ids has more entries than there are requests ({count})")
-    raise InvalidInputError(f"custom_ids has {count - 1} entries, but there are more requests")

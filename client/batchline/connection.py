@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchline.nudge import nudge
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, open_ledger, redis_errors, server_name
@@ -17,10 +18,17 @@ __all__ = ["Connection"]
 
 
 class Connection:
-    """The ledger's two halves, opened on first use, and the nudge."""
+    """The ledger's two halves, opened on first use, and the nudge. Safe to share between threads."""
 
-    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None) -> None:
+    def __init__(
+        self, redis_url: str | None = None, *, settings: Settings | None = None, redis: Redis | None = None
+    ) -> None:
         """Keep the settings; nothing is sent yet.
+
+        Args:
+            redis_url: The ledger; None: as the settings say.
+            settings: All settings at once, instead of the environment's.
+            redis: A client that is used instead of one for `redis_url`; it must not decode replies.
 
         Raises:
             ConfigurationError: A setting is wrong.
@@ -28,30 +36,24 @@ class Connection:
         if settings is None:
             settings = Settings.load(**({"redis_url": redis_url} if redis_url else {}))
         self.settings = settings
-        self._redis: Redis | None = None
+        self._given = redis
+        self._lock = threading.Lock()
+        self._opened: _Opened | None = None
 
     @property
     def redis(self) -> Redis:
         """The Redis client; the first use checks that the ledger is one of our version."""
-        if self._redis is None:
-            self._redis = open_ledger(self.settings.redis_url)
-            self._jobs = JobStore(self._redis, durable=self.settings.durable_writes)
-            self._work = WorkQueue(
-                self._redis, lease_s=self.settings.lease_s, durable=self.settings.durable_writes
-            )
-        return self._redis
+        return self._open().redis
 
     @property
     def jobs(self) -> JobStore:
         """Records, payload and outcomes."""
-        _ = self.redis
-        return self._jobs
+        return self._open().jobs
 
     @property
     def work(self) -> WorkQueue:
         """Who may do what next."""
-        _ = self.redis
-        return self._work
+        return self._open().work
 
     def errors(self) -> AbstractContextManager[None]:
         """Map redis-py's exceptions to ours while the context is open."""
@@ -68,6 +70,28 @@ class Connection:
 
     def close(self) -> None:
         """Give the sockets back; the next use opens new ones."""
-        if self._redis is not None:
-            self._redis.close()
-            self._redis = None
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.redis.close()
+
+    def _open(self) -> _Opened:
+        opened = self._opened
+        if opened is not None:
+            return opened
+        with self._lock:
+            if self._opened is None:
+                client = self._given if self._given is not None else open_ledger(self.settings.redis_url)
+                durable = self.settings.durable_writes
+                self._opened = _Opened(
+                    client,
+                    JobStore(client, durable=durable),
+                    WorkQueue(client, lease_s=self.settings.lease_s, durable=durable),
+                )
+            return self._opened
+
+
+class _Opened(NamedTuple):
+    redis: Redis
+    jobs: JobStore
+    work: WorkQueue

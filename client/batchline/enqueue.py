@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from batchline_shared.errors import (
     IdempotencyConflictError,
     InvalidInputError,
     InvalidRequestError,
+    QueueUnavailableError,
 )
 from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
 from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
+from batchline_shared.ledger.connection import check_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +42,8 @@ _STALLED_S = 30.0
 _FLUSH_CHUNKS = 4
 
 _MAX_METADATA_BYTES = 64 * 1024
+
+_log = logging.getLogger("batchline")
 
 
 class EncodedRequest(NamedTuple):
@@ -61,11 +66,16 @@ class JobPlan:
     idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse metadata that cannot be stored.
+        """Refuse what cannot be stored.
 
         Raises:
-            InvalidInputError: It is no mapping, not JSON, or too large.
+            InvalidInputError: The metadata is no mapping, not JSON, or too large; an option is not JSON;
+                the idempotency key is no text.
         """
+        try:
+            orjson.dumps(self.template)
+        except TypeError as error:
+            raise InvalidInputError(f"options must be JSON values: {error}") from None
         try:
             encoded = orjson.dumps(dict(self.metadata))
         except (TypeError, ValueError) as error:
@@ -74,13 +84,15 @@ class JobPlan:
             raise InvalidInputError(
                 f"metadata has {len(encoded)} bytes as JSON; at most {_MAX_METADATA_BYTES}"
             )
-        if self.idempotency_key is not None and not self.idempotency_key:
-            raise InvalidInputError("idempotency_key must not be empty")
+        if self.idempotency_key is not None:
+            check_key(self.idempotency_key, what="idempotency_key")
 
     @property
     def digest(self) -> str:
         """What stands for the idempotency key in the ledger; empty where there is none."""
-        return hashlib.sha256(self.idempotency_key.encode()).hexdigest() if self.idempotency_key else ""
+        if self.idempotency_key is None:
+            return ""
+        return hashlib.sha256(self.idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
 
     def fields(self) -> dict[str, str | int | bytes]:
         """The job's record as it is first written."""
@@ -119,16 +131,24 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
                 return held
         try:
             _write(connection, plan, job_id, itertools.chain([first], stream))
-        except (ConnectionError, TimeoutError):
-            # The answer to the commit may be what was lost: then the job is real.
-            if not _committed(store, plan, job_id):
+        except BaseException as error:
+            # Whatever went wrong (the user's own iterator included): leave nothing behind. But the
+            # answer to the commit, or the disk's, may be what was lost: then the job is real, and
+            # an error would have its caller enqueue it, and pay for it, twice.
+            real = _committed(store, plan, job_id)
+            if not real or not isinstance(error, ConnectionError | TimeoutError | QueueUnavailableError):
                 raise
-        except BaseException:
-            # Whatever went wrong (the user's own iterator included): leave nothing behind.
-            _committed(store, plan, job_id)
-            raise
-        connection.work.wake_job(job_id)
-        connection.nudge(Stage.PLAN)
+            _log.warning("job %s is on the queue, but Redis was slow to confirm it: %s", job_id, error)
+        try:
+            connection.work.wake_job(job_id)
+            connection.nudge(Stage.PLAN)
+        except RedisError as error:
+            _log.warning(
+                "job %s is on the queue, but the workers could not be told (%s); they look within %g s",
+                job_id,
+                type(error).__name__,
+                _PLAN_AFTER_S,
+            )
     return job_id
 
 

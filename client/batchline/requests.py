@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BatchRequest"]
+from batchline_shared.errors import InvalidInputError
+
+__all__ = ["BatchRequest", "check_many"]
 
 
 class BatchRequest(BaseModel):
@@ -24,3 +26,13 @@ class BatchRequest(BaseModel):
     """Sampling temperature; None: the job's."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the provider's request body, such as `seed`; they win over the job's."""
+
+
+def check_many(values: object, expected: str) -> None:
+    """Refuse what is no collection of values, though Python could iterate over it.
+
+    Raises:
+        InvalidInputError: It is text, bytes, a mapping, or cannot be iterated over.
+    """
+    if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
+        raise InvalidInputError(f"{expected}, not {type(values).__name__}")

@@ -131,19 +131,20 @@ class TickerStep(bootsteps.StartStopStep):  # type: ignore[misc]
         super().__init__(worker, **kwargs)
         self._ticker: Ticker | None = None
 
-    def start(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+    def start(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
         """Open the ledger, so that a wrong setting stops the worker at its start, and begin to tick."""
         context, _ = process.parts()
         self._ticker = Ticker(context)
         self._ticker.start()
 
-    def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
+    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
         """Tick no more."""
         if self._ticker is not None:
             self._ticker.stop()
 
 
-app.steps["worker"].add(TickerStep)
+steps: Any = app.steps  # Celery types it as maybe None; it is filled when the app is made
+steps["worker"].add(TickerStep)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

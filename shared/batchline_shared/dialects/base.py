@@ -65,6 +65,7 @@ class Dialect(Protocol):
             SchemaError: The provider would refuse the response model.
             InvalidInputError: An option is none that a batch request may bear.
         """
+        ...
 
     def encode_messages(self, messages: Any, row: int) -> bytes:
         """Check a conversation and encode it as a row.
@@ -72,6 +73,7 @@ class Dialect(Protocol):
         Raises:
             InvalidRequestError: It is no list of messages, a role does not exist, or something is not JSON.
         """
+        ...
 
     def encode_request(self, messages: Any, overrides: Mapping[str, Any], row: int) -> bytes:
         """Check a conversation with options of its own, and encode both as a row.
@@ -79,6 +81,7 @@ class Dialect(Protocol):
         Raises:
             InvalidRequestError: As `encode_messages`, or an option is none.
         """
+        ...
 
     def overrides(
         self, model_name: str, max_tokens: int | None, temperature: float | None, options: Mapping[str, Any]
@@ -88,15 +91,18 @@ class Dialect(Protocol):
         Raises:
             InvalidInputError: A value is out of range.
         """
+        ...
 
     def line_ends(self, template: bytes) -> tuple[bytes, bytes, bytes]:
         """The bytes of a line around its id and its row: `head + id + middle + row + tail`.
 
         Holds for rows that are arrays; `object_row` turns the others into full bodies.
         """
+        ...
 
     def object_line(self, wire_id: str, template: Mapping[str, Any], row: bytes) -> bytes:
         """A whole line for a row that is an object; null there means: go without this field."""
+        ...
 
     def read_line(self, line: Mapping[str, Any], model_name: str) -> FileLine:
         """Take a user's batch file line apart.
@@ -104,12 +110,15 @@ class Dialect(Protocol):
         Raises:
             ValueError: It is no line of this provider, or of another model; says why.
         """
+        ...
 
     def classify(self, line: Mapping[str, Any], *, structured: bool) -> Verdict:
         """Say what one line of a result file means; never raises."""
+        ...
 
     def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
         """The answer in a result line; None where there is none.
 
         Where it is JSON (`structured`), it comes out of the code fence that some models put it in.
         """
+        ...

@@ -261,6 +261,8 @@ class ShardWork:
     cancel_sent: bool
     file_id: str
     batch_id: str
+    dead_batches: tuple[str, ...]
+    """Batches of it that the provider refused unread; a look-up must not take one for the running one."""
     provider_status: str
     completed: int
     failed: int
@@ -296,6 +298,7 @@ class ShardWork:
                 cancel_sent=record.get(b"cancel_sent") == b"1",
                 file_id=_text(record, b"file_id"),
                 batch_id=_text(record, b"batch_id"),
+                dead_batches=tuple(_text(record, b"dead_batches").split()),
                 provider_status=_text(record, b"provider_status"),
                 completed=_int(record, b"completed"),
                 failed=_int(record, b"failed"),

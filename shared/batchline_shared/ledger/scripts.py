@@ -22,7 +22,7 @@ _INCLUDE = "--! include "
 @cache
 def source(name: str) -> str:
     """The text of one script, includes resolved."""
-    text = files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    text = files("batchline_shared.ledger").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
     lines = [
         source(line.removeprefix(_INCLUDE)) if line.startswith(_INCLUDE) else line
         for line in text.splitlines()

@@ -157,6 +157,7 @@ def _send_again(
 ) -> bool:
     fields: dict[str, str | int] = {
         "batch_id": "",
+        "dead_batches": " ".join((*shard.dead_batches, shard.batch_id)),
         "provider_status": "",
         "idle_polls": 0,
         "message": message,

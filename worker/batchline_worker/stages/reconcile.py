@@ -51,6 +51,7 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
     except ProviderError as error:
         _cannot_tell(context, shard, since_s, str(error))
         return
+    found = [batch for batch in found if batch.id not in shard.dead_batches]
     if found:
         _adopt(context, shard, found)
     elif shard.absent + 1 < _ABSENT_TWICE:
