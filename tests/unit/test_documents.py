@@ -1,0 +1,80 @@
+"""The drawings and tables in `docs/` say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from batchline_shared.dialects.registry import PROVIDERS, dialect
+from batchline_shared.ledger import FINAL, JobStatus, ShardState
+from batchline_shared.outcomes import RETRY_MAY_HELP, ErrorType
+from batchline_worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def drawing(number: int) -> list[tuple[str, str]]:
+    """The moves of one drawing of the state machine."""
+    text = (ROOT / "docs" / "state_machine.md").read_text()
+    diagram = re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)[number]
+    return re.findall(r"^\s*(\S+) --> (\w+)", diagram, re.MULTILINE)
+
+
+def states(moves: list[tuple[str, str]]) -> set[str]:
+    return {name for move in moves for name in move if name != "[*]"}
+
+
+def test_the_drawing_of_a_job_shows_every_status_and_no_other() -> None:
+    assert states(drawing(0)) == set(JobStatus)
+
+
+def test_a_final_status_is_left_only_by_a_retry() -> None:
+    assert {(a, b) for a, b in drawing(0) if a in FINAL} == {(status, "queued") for status in FINAL}
+
+
+def test_the_drawing_of_a_shard_shows_every_state_and_no_other() -> None:
+    assert states(drawing(2)) == set(ShardState)
+
+
+def test_the_drawing_leads_to_in_doubt_from_submitting_only_and_never_out_of_it() -> None:
+    assert [(a, b) for a, b in drawing(2) if "in_doubt" in (a, b)] == [("submitting", "in_doubt")]
+
+
+def test_the_drawing_creates_a_batch_only_behind_an_intent() -> None:
+    assert {a for a, b in drawing(2) if b == "submitted"} == {"submitting", "submitted"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_providers_page_says_of_every_error_type_whether_a_retry_helps() -> None:
+    page = (ROOT / "docs" / "providers.md").read_text()
+    rows = dict(re.findall(r"\| `(\w+)` \| (yes|no)", page))
+
+    assert rows == {kind: "yes" if helps else "no" for kind, helps in RETRY_MAY_HELP.items()}
+    assert set(rows) == set(ErrorType)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_providers_page_has_the_limits_that_the_code_uses(name: str) -> None:
+    page = (ROOT / "docs" / "providers.md").read_text()
+    limits = dialect(name).limits
+
+    assert f"| `{name}` | `{dialect(name).endpoint}` | {limits.max_requests:,} |" in page
+    assert f"{limits.max_bytes:,} bytes" in page
+
+
+def test_every_setting_on_the_operations_page_exists_with_the_default_it_names() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `BATCHLINE_(\w+)`[^|]*\| ([\d.]+) \|", page, re.MULTILINE)
+
+    assert len(rows) >= 6
+    for name, default in rows:
+        assert WorkerSettings.model_fields[name.lower()].default == float(default), name
