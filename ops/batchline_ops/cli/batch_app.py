@@ -1,0 +1,211 @@
+"""`batchline batch …`: what each command takes. What it does is imported when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from batchline_ops.cli.exit_codes import ExitCode  # noqa: TC001 - Typer resolves the annotations
+from batchline_ops.cli.session import JsonFlag, session_of
+
+__all__ = ["batch_app"]
+
+# ruff: noqa: PLC0415 - what a command needs is imported by that command alone, so that help is quick
+
+batch_app = typer.Typer(no_args_is_help=True, help="Jobs: submit them, follow them, fetch their results.")
+
+JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="As submit printed it.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="PROVIDER/NAME", help="Such as openai/gpt-4.1-mini.")
+]
+ModelFilter = Annotated[
+    str | None, typer.Option("--model", "-m", metavar="PROVIDER/NAME", help="Only jobs of this model.")
+]
+Metadata = Annotated[
+    list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Kept with the job. Repeatable.")
+]
+IdempotencyKey = Annotated[
+    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key gives the same job.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]
+ResponseModel = Annotated[
+    str | None,
+    typer.Option(
+        "--response-model",
+        metavar="MODULE:CLASS",
+        help="Pydantic model of the answers, importable from here. Without one: text.",
+    ),
+]
+
+
+@batch_app.command("list")
+def list_command(
+    context: typer.Context,
+    model: ModelFilter = None,
+    status: Annotated[str | None, typer.Option(help="Only jobs with this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
+) -> ExitCode:
+    """List jobs, newest first."""
+    from batchline_ops.cli.jobs import list_jobs
+
+    session = session_of(context)
+    with session.client() as client:
+        return list_jobs(client, model=model, status=status, limit=limit, as_json=as_json or session.as_json)
+
+
+@batch_app.command("create-from-file")
+def create_from_file_command(
+    context: typer.Context,
+    file_path: Annotated[
+        str, typer.Option("--file-path", "-f", metavar="FILE", help="JSONL in the provider's batch format.")
+    ],
+    model: Model,
+    metadata: Metadata = None,
+    idempotency_key: IdempotencyKey = None,
+    wait: Wait = False,  # noqa: FBT002 - a flag of the command line
+    as_json: JsonFlag = False,  # noqa: FBT002 - as above
+) -> ExitCode:
+    """Submit a batch file, one provider request a line. Prints the job's id."""
+    from batchline_ops.cli.submitting import create_from_file
+
+    session = session_of(context)
+    with session.client() as client:
+        return create_from_file(
+            client,
+            file_path,
+            model,
+            metadata=metadata or (),
+            idempotency_key=idempotency_key,
+            wait=wait,
+            as_json=as_json or session.as_json,
+        )
+
+
+@batch_app.command("submit")
+def submit_command(
+    context: typer.Context,
+    model: Model,
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="JSONL; without it, or with -, stdin is read.")
+    ] = "-",
+    response_model: ResponseModel = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens to generate per request.")] = 1000,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = 0.1,
+    metadata: Metadata = None,
+    idempotency_key: IdempotencyKey = None,
+    wait: Wait = False,  # noqa: FBT002 - a flag of the command line
+    as_json: JsonFlag = False,  # noqa: FBT002 - as above
+) -> ExitCode:
+    """Submit conversations, one a line: a list of messages, or an object. Prints the job's id.
+
+    An object has "messages" and may have "custom_id", "max_tokens", "temperature" and "options".
+    """
+    from batchline_ops.cli.submitting import submit_requests
+
+    session = session_of(context)
+    with session.client() as client:
+        return submit_requests(
+            client,
+            source,
+            model,
+            response_model=response_model,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            metadata=metadata or (),
+            idempotency_key=idempotency_key,
+            wait=wait,
+            as_json=as_json or session.as_json,
+        )
+
+
+@batch_app.command("results")
+def results_command(
+    context: typer.Context,
+    batch_id: Annotated[
+        str, typer.Option("--batch-id", "-b", metavar="JOB_ID", help="As submit printed it.")
+    ],
+    output_file: Annotated[
+        str, typer.Option("--output-file", "-o", metavar="FILE", help="Replaced once whole; - is stdout.")
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="PROVIDER/NAME", help="Checked against the job's.")
+    ] = None,
+    response_model: ResponseModel = None,
+    raw: Annotated[bool, typer.Option(help="With each outcome, the provider's own line.")] = True,  # noqa: FBT002
+    as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
+) -> ExitCode:
+    """Write the outcomes of a finished job, one JSON object a line."""
+    from batchline_ops.cli.results_file import write_results
+
+    session = session_of(context)
+    with session.client() as client:
+        return write_results(
+            client,
+            batch_id,
+            output_file,
+            model=model,
+            response_model=response_model,
+            raw=raw,
+            as_json=as_json or session.as_json,
+        )
+
+
+@batch_app.command("status")
+def status_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = False) -> ExitCode:  # noqa: FBT002
+    """Show a job and its batches at the provider."""
+    from batchline_ops.cli.jobs import show_job
+
+    session = session_of(context)
+    with session.client() as client:
+        return show_job(client, job_id, as_json=as_json or session.as_json)
+
+
+@batch_app.command("watch")
+def watch_command(
+    context: typer.Context,
+    job_id: JobId,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds to wait; exit code 4 after.")
+    ] = None,
+    as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
+) -> ExitCode:
+    """Follow a job until it has ended. Exit code 0 if it completed, 9 if it failed."""
+    from batchline_ops.cli.jobs import follow
+
+    session = session_of(context)
+    with session.client() as client:
+        return follow(client.job(job_id), timeout_s=timeout, as_json=as_json or session.as_json)
+
+
+@batch_app.command("cancel")
+def cancel_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = False) -> ExitCode:  # noqa: FBT002
+    """Stop a job; what is done is kept."""
+    from batchline_ops.cli.jobs import cancel_job
+
+    session = session_of(context)
+    with session.client() as client:
+        return cancel_job(client, job_id, as_json=as_json or session.as_json)
+
+
+@batch_app.command("retry")
+def retry_command(
+    context: typer.Context,
+    job_id: JobId,
+    error_type: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--error-type",
+            metavar="TYPE",
+            help="Only these failures. Repeatable. Without: all that a retry may help.",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
+) -> ExitCode:
+    """Send the failed requests of a finished job again."""
+    from batchline_ops.cli.jobs import retry_job
+
+    session = session_of(context)
+    with session.client() as client:
+        return retry_job(client, job_id, error_type or (), as_json=as_json or session.as_json)

@@ -1,0 +1,72 @@
+"""The ledger itself: whether we can read it, and whether its work gets done. Writes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchline_ops.cli.doctor.findings import fail, ok, warn
+from batchline_shared.ledger import keys, overview
+
+if TYPE_CHECKING:
+    from batchline_ops.cli.doctor.findings import Finding
+    from batchline_shared.ledger import Overview
+
+__all__ = ["check_ledger", "read_overview"]
+
+_LATE_S: Final = 60.0
+"""Due work that is older was not looked at by any worker."""
+
+
+def read_overview(client: Any) -> Overview | None:
+    """The ledger in numbers; None where there is none that we could read."""
+    if client.get(keys.SCHEMA) != str(keys.SCHEMA_VERSION).encode():
+        return None
+    return overview(client)
+
+
+def check_ledger(client: Any, numbers: Overview | None) -> list[Finding]:
+    """The ledger's version, its oldest due work, and what waits for a person."""
+    found = client.get(keys.SCHEMA)
+    if found is None:
+        return [ok("Ledger", "none yet; the first job makes it")]
+    if numbers is None:
+        version = bytes(found)[:20].decode(errors="replace")
+        return [
+            fail(
+                "Ledger",
+                f"of schema version {version}; this Batchline writes {keys.SCHEMA_VERSION}",
+                "Run one version of Batchline everywhere, or use another Redis database",
+            )
+        ]
+    active = numbers.jobs.get("active", 0)
+    ended = sum(numbers.jobs.values()) - active
+    return [
+        ok("Ledger", f"schema version {keys.SCHEMA_VERSION}; {active:,} jobs run, {ended:,} have ended"),
+        _lateness(numbers),
+        *_doubts(numbers),
+    ]
+
+
+def _lateness(numbers: Overview) -> Finding:
+    check = "Due work"
+    stage, oldest_s = max(numbers.oldest_due_s.items(), key=lambda item: item[1])
+    if oldest_s > _LATE_S:
+        return fail(
+            check,
+            f"{stage} has waited for {oldest_s:,.0f} s",
+            "Start workers, or more of them: batchline up, or celery -A batchline_worker.app worker",
+        )
+    return ok(check, "nothing waits for longer than a minute")
+
+
+def _doubts(numbers: Overview) -> list[Finding]:
+    count = numbers.shards.get("in_doubt", 0)
+    if not count:
+        return []
+    return [
+        warn(
+            "In doubt",
+            f"{count} batches may or may not exist at the provider",
+            "batchline batch status JOB_ID names them; look at the provider's list of batches",
+        )
+    ]

@@ -1,0 +1,98 @@
+"""Conversations from a file or stdin, one a line.
+
+A line is a list of messages, or an object with the fields of `BatchRequest`.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+from pydantic import ValidationError
+
+from batchline.files import open_source
+from batchline.requests import BatchRequest
+from batchline_shared.errors import InvalidBatchFileError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["STDIN", "RequestLines", "opened"]
+
+STDIN = "-"
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """Open a file of requests; `-` is stdin, which stays open.
+
+    Raises:
+        InvalidBatchFileError: It cannot be read, or stdin is a terminal.
+    """
+    if path == STDIN:
+        if sys.stdin.isatty():
+            raise InvalidBatchFileError("name a file, or send requests through stdin, one JSON value a line")
+        yield sys.stdin.buffer
+        return
+    stream, _ = open_source(path)
+    with stream:
+        yield stream
+
+
+class RequestLines:
+    """The requests of a stream, and the line of each while it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Read nothing yet."""
+        self._stream = stream
+        self._line = 0
+        self._row = -1
+
+    def __iter__(self) -> Iterator[BatchRequest | list[dict[str, Any]]]:
+        """Stream the requests.
+
+        Raises:
+            InvalidBatchFileError: A line is bad, which it names, or there is none.
+        """
+        for number, line in enumerate(self._stream, start=1):
+            text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+            if text:
+                self._line = number
+                self._row += 1
+                yield _request(text, number)
+        if self._row < 0:
+            raise InvalidBatchFileError("the file is empty: it holds no request")
+
+    @contextmanager
+    def naming_lines(self) -> Iterator[None]:
+        """Turn an error about a request into one about its line, which is what its user can look up."""
+        try:
+            yield
+        except InvalidRequestError as error:
+            if error.row != self._row:
+                raise
+            message = str(error).removeprefix(f"request {error.row}: ")
+            raise InvalidBatchFileError(message, line=self._line) from None
+
+
+def _request(text: bytes, number: int) -> BatchRequest | list[dict[str, Any]]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise InvalidBatchFileError("it is not UTF-8", line=number) from None
+        raise InvalidBatchFileError("it is not JSON", line=number) from None
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        raise InvalidBatchFileError("expected a list of messages or an object with messages", line=number)
+    try:
+        return BatchRequest.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        shown = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in problems[:3])
+        raise InvalidBatchFileError(shown, line=number) from None

@@ -1,0 +1,109 @@
+"""What the commands that put jobs on the queue do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchline.files import enqueue_file
+from batchline_ops.cli.exit_codes import ExitCode
+from batchline_ops.cli.job_views import job_json
+from batchline_ops.cli.jobs import follow
+from batchline_ops.cli.output import counted, note, print_json, print_line
+from batchline_ops.cli.request_lines import RequestLines, opened
+from batchline_ops.cli.response_models import load_response_model
+from batchline_shared.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchline.client import BatchClient
+    from batchline.job import Job
+
+__all__ = ["create_from_file", "parse_metadata", "submit_requests"]
+
+
+def create_from_file(
+    client: BatchClient,
+    file_path: str,
+    model: str,
+    *,
+    metadata: Sequence[str],
+    idempotency_key: str | None,
+    wait: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Enqueue a batch file of the provider's own form."""
+    job_id = enqueue_file(
+        client.connection,
+        model,
+        file_path,
+        metadata=parse_metadata(metadata),
+        idempotency_key=idempotency_key,
+    )
+    return _announce(client.job(job_id), wait=wait, as_json=as_json)
+
+
+def submit_requests(
+    client: BatchClient,
+    source: str,
+    model: str,
+    *,
+    response_model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    metadata: Sequence[str],
+    idempotency_key: str | None,
+    wait: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Enqueue conversations from a file or stdin."""
+    answer = load_response_model(response_model) if response_model is not None else None
+    notes = parse_metadata(metadata)
+    with opened(source) as stream:
+        lines = RequestLines(stream)
+        with lines.naming_lines():
+            job = client.enqueue(
+                model,
+                answer,
+                lines,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                metadata=notes,
+                idempotency_key=idempotency_key,
+            )
+    return _announce(job, wait=wait, as_json=as_json)
+
+
+def parse_metadata(pairs: Sequence[str]) -> dict[str, str]:
+    """Read `key=value` pairs; values stay text.
+
+    Raises:
+        InvalidInputError: One is not of that form, or a key comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InvalidInputError(f"--metadata must be key=value, not {pair!r}")
+        if key in found:
+            raise InvalidInputError(f"--metadata gives {key!r} twice")
+        found[key] = value
+    return found
+
+
+def _announce(job: Job[Any], *, wait: bool, as_json: bool) -> ExitCode:
+    """Print the job's id alone, so that a script can keep it; JSON: the job object, at the end."""
+    if as_json and not wait:
+        print_json(job_json(job.info()))
+    elif not as_json:
+        print_line(job.id)
+    if wait:
+        return follow(job, timeout_s=None, as_json=as_json)
+    if not as_json:
+        info = job.info()
+        note(
+            f"{counted(info.total, 'request')} for {info.model} on the queue. "
+            f"Follow with: batchline batch watch {job.id}",
+            style="dim",
+        )
+    return ExitCode.OK

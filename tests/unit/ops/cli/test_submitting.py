@@ -1,0 +1,173 @@
+"""Putting jobs on the queue from files and stdin."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unit.ops.cli.conftest import Answer, Cli
+
+MODEL = "openai/gpt-4.1-mini"
+HELLO = [{"role": "user", "content": "secret prompt"}]
+RESPONSE_MODELS = """
+from pydantic import BaseModel
+class User(BaseModel):
+    name: str
+class Open(BaseModel):
+    anything: dict
+number = 7
+"""
+
+
+def lines(*values: Any) -> bytes:
+    return b"".join(json.dumps(value).encode() + b"\n" for value in values)
+
+
+def request(custom_id: str = "a", **body: Any) -> dict[str, Any]:
+    body = {"model": "gpt-4.1-mini", "messages": HELLO} | body
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+
+def assert_refused(answer: Answer, *words: str) -> None:
+    """Bad input: its own code, one line, and nothing quoted."""
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.count("\n") == 1
+    assert all(word in answer.err for word in words), answer.err
+    assert "secret prompt" not in answer.err
+
+
+def test_a_batch_file_becomes_a_job_and_only_its_id_is_printed(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "batch_requests.jsonl").write_bytes(lines(request("a"), request("b")))
+
+    answer = cli("batch", "create-from-file", "--file-path", "batch_requests.jsonl", "--model", MODEL)
+
+    assert answer.code == 0
+    job_id = answer.out.removesuffix("\n")
+    found = cli("batch", "status", job_id, "--json").json
+    assert (found["total"], found["model"], found["status"]) == (2, MODEL, "queued")
+    assert f"batchline batch watch {job_id}" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(None, ["bad.jsonl", "No such file"], id="missing"),
+        pytest.param(b"", ["empty"], id="empty"),
+        pytest.param(b'{"a": "\xff"}\n', ["line 1", "UTF-8"], id="not UTF-8"),
+        pytest.param(lines(request()) + b"{oops\n", ["line 2", "JSON"], id="bad line"),
+        pytest.param(lines({"custom_id": "a", "params": {}}), ["line 1", "anthropic"], id="foreign provider"),
+        pytest.param(lines(request(model="gpt-4o")), ["line 1", "gpt-4o"], id="another model"),
+        pytest.param(lines(request(), request()), ["'a'"], id="duplicate id"),
+        pytest.param(lines(request("x" * 600)), ["line 1", "512"], id="id too long"),
+    ],
+)
+def test_a_bad_batch_file_is_refused_whole(
+    cli: Cli, tmp_path: Path, content: bytes | None, words: list[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "bad.jsonl").write_bytes(content)
+
+    assert_refused(cli("batch", "create-from-file", "--file-path", "bad.jsonl", "--model", MODEL), *words)
+    assert cli("batch", "list", "--json").json == {"jobs": []}
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [("gpt-4.1-mini", "provider/model-name"), ("nobody/x", "nobody"), ("openai/", "openai/")],
+)
+def test_a_bad_model_is_refused(cli: Cli, tmp_path: Path, model: str, word: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(request()))
+
+    assert_refused(cli("batch", "create-from-file", "--file-path", "a.jsonl", "--model", model), word)
+    assert_refused(cli("batch", "submit", "--model", model, stdin=lines(HELLO)), word)
+
+
+def test_conversations_come_from_stdin_as_lists_or_objects(cli: Cli) -> None:
+    named = {"messages": HELLO, "custom_id": "one", "max_tokens": 5, "options": {"seed": 1}}
+    answer = cli("batch", "submit", "-m", MODEL, "--json", stdin=lines(named))
+    plain = cli("batch", "submit", "-", "-m", MODEL, "--json", stdin=b"\n".join([b"", *[lines(HELLO)] * 2]))
+
+    assert (answer.json["total"], plain.json["total"]) == (1, 2)
+    assert answer.err == ""
+
+
+def test_metadata_and_idempotency_key_are_kept(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(HELLO))
+    options = ["--metadata", "team=search", "--metadata", "note=a=b", "--idempotency-key", "k", "--json"]
+
+    first = cli("batch", "submit", "a.jsonl", "-m", MODEL, *options).json
+    second = cli("batch", "submit", "a.jsonl", "-m", MODEL, *options).json
+    assert first["id"] == second["id"]
+    assert first["metadata"] == {"team": "search", "note": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", ["empty"], id="empty"),
+        pytest.param(lines(HELLO) + b"\n\xff\xfe\n", ["line 3", "UTF-8"], id="not UTF-8"),
+        pytest.param(lines(HELLO) + b"{oops", ["line 2", "JSON"], id="not JSON"),
+        pytest.param(lines("hello"), ["line 1", "list of messages"], id="text"),
+        pytest.param(lines({"custom_id": "a"}), ["line 1", "messages"], id="no messages"),
+        pytest.param(
+            lines({"messages": HELLO, "temprature": 1}), ["line 1", "temprature"], id="unknown field"
+        ),
+        pytest.param(b"\n" + lines([{"role": "pirate", "content": "x"}]), ["line 2", "role"], id="bad role"),
+        pytest.param(
+            lines({"messages": HELLO, "temperature": 9}), ["line 1", "temperature"], id="out of range"
+        ),
+        pytest.param(
+            lines({"messages": HELLO, "custom_id": "a"}, HELLO), ["line 2", "custom_id"], id="one id"
+        ),
+        pytest.param(lines(*[{"messages": HELLO, "custom_id": "a"}] * 2), ["'a'"], id="duplicate id"),
+    ],
+)
+def test_a_bad_line_is_named_by_its_number(cli: Cli, content: bytes, words: list[str]) -> None:
+    assert_refused(cli("batch", "submit", "-m", MODEL, stdin=content), *words)
+    assert cli("batch", "list", "--json").json == {"jobs": []}
+
+
+@pytest.mark.parametrize("pair", ["team", "=x"])
+def test_metadata_must_be_pairs(cli: Cli, pair: str) -> None:
+    assert_refused(cli("batch", "submit", "-m", MODEL, "--metadata", pair, stdin=lines(HELLO)), "key=value")
+
+
+def test_a_metadata_key_must_not_come_twice(cli: Cli) -> None:
+    options = ["--metadata", "a=1", "--metadata", "a=2"]
+
+    assert_refused(cli("batch", "submit", "-m", MODEL, *options, stdin=lines(HELLO)), "'a' twice")
+
+
+def test_a_response_model_is_found_in_the_working_directory(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "cli_models_found.py").write_text(RESPONSE_MODELS)
+
+    answer = cli(
+        "batch", "submit", "-m", MODEL, "--response-model", "cli_models_found:User", stdin=lines(HELLO)
+    )
+    assert answer.code == 0
+    record = cli.client().connection.jobs.meta(answer.out.strip())
+    assert record.structured
+    assert b'"name"' in record.template
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cli_models_bad", ["module:Class"]),
+        ("cli_models_bad:Nobody", ["no Nobody"]),
+        ("cli_models_bad:number", ["no Pydantic model"]),
+        ("cli_no_such_module:User", ["cannot be imported"]),
+        ("cli_models_bad:Open", ["anything"]),
+    ],
+)
+def test_a_response_model_that_cannot_be_used_is_named(
+    cli: Cli, tmp_path: Path, name: str, words: list[str]
+) -> None:
+    (tmp_path / "cli_models_bad.py").write_text(RESPONSE_MODELS)
+
+    assert_refused(cli("batch", "submit", "-m", MODEL, "--response-model", name, stdin=lines(HELLO)), *words)
