@@ -47,7 +47,8 @@ def up_command(
         redis_url=session.redis_url,
         as_json=as_json or session.as_json,
     )
-    return ExitCode.STACK if up(options) else ExitCode.OK
+    up(options)
+    return ExitCode.OK
 
 
 def demo_command(

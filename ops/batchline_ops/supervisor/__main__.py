@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from batchline_ops.supervisor.options import UpOptions
 from batchline_ops.supervisor.up import up
+from batchline_shared.errors import BatchlineError
 
 _STDIN = 0
 
@@ -23,7 +24,12 @@ def main() -> int:
     except ValidationError as error:
         sys.stderr.write(f"batchline up: {error}\n")
         return 2
-    return up(options, lifeline=_STDIN)
+    try:
+        up(options, lifeline=_STDIN)
+    except BatchlineError as error:
+        sys.stderr.write(f"batchline up: {error}\n")
+        return 1
+    return 0
 
 
 def _read_line() -> bytes:

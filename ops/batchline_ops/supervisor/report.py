@@ -32,6 +32,7 @@ def print_ready(state: StackState, home: ServerHome, out: TextIO, *, as_json: bo
     for label, value in rows.items():
         if value is not None:
             table.add_row(label, value)
-    console = Console(file=out, highlight=False)
+    # A pipe has no width; folded lines could not be copied from its other end.
+    console = Console(file=out, highlight=False, width=None if out.isatty() else 1000)
     console.print("Batchline is up. Ctrl-C stops it.", style="bold green")
     console.print(table)

@@ -20,7 +20,6 @@ from batchline_ops.supervisor.plan import SERVER, server_service, stack_services
 from batchline_ops.supervisor.report import print_ready
 from batchline_ops.supervisor.state import StackState
 from batchline_ops.supervisor.supervisor import Supervisor
-from batchline_shared.errors import BatchlineError
 from batchline_shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ __all__ = ["up"]
 _logger = logging.getLogger("batchline.supervisor")
 
 
-def up(options: UpOptions, *, lifeline: int | None = None, out: TextIO | None = None) -> int:
+def up(options: UpOptions, *, lifeline: int | None = None, out: TextIO | None = None) -> None:
     """Run the stack until SIGINT, SIGTERM or the lifeline's end. Main thread only.
 
     Args:
@@ -43,17 +42,14 @@ def up(options: UpOptions, *, lifeline: int | None = None, out: TextIO | None = 
         lifeline: A descriptor whose end of file also means stop.
         out: Where the ready line or the summary goes; None takes stdout.
 
-    Returns:
-        Exit code: 0 after an orderly stop, 1 if it could not be started (one line on stderr says why).
+    Raises:
+        StackError: It could not be started; one line says why.
+        ConfigurationError: A setting or a server's binary is missing or wrong.
     """
     try:
         _run(options, lifeline, out or sys.stdout)
-    except (BatchlineError, OSError) as error:
-        Console(stderr=True).print(
-            f"batchline up: {error}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        return 1
-    return 0
+    except OSError as error:
+        raise StackError(str(error)) from error
 
 
 def _run(options: UpOptions, lifeline: int | None, out: TextIO) -> None:
