@@ -176,7 +176,7 @@ def _client_environment(options: UpOptions, state: StackState) -> dict[str, str]
 
 def _warn_of_another_provider(options: UpOptions) -> None:
     """Say so when workers will not talk to the simulator although there is one: it may cost money."""
-    url = options.env.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_BASE_URL")
+    url = options.env.get("OPENAI_BASE_URL", os.environ.get("OPENAI_BASE_URL"))
     if options.simulator and url:
         text = f"OPENAI_BASE_URL is set: workers use {url}, not the simulator"
         _logger.warning("%s", text)
