@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from batchline.connection import Connection
@@ -13,7 +14,7 @@ from batchline_shared.errors import InvalidInputError, InvalidRequestError
 from batchline_shared.ledger import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from pydantic import BaseModel
     from redis import Redis
@@ -130,6 +131,8 @@ class BatchClient:
         """
         provider, name = parse_model(model)
         speech = dialect(provider)
+        if options is not None and not isinstance(options, Mapping):
+            raise InvalidInputError(f"options must be a dict, not {type(options).__name__}")
         template = speech.template(
             name, response_model, max_tokens=max_tokens, temperature=temperature, options=options or {}
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batchline.nudge import nudge
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, open_ledger, redis_errors, server_name
+from batchline_shared.ledger.connection import check_schema
 from batchline_shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class Connection:
             self.nudge(stage)
 
     def close(self) -> None:
-        """Give the sockets back; the next use opens new ones."""
+        """Give the sockets back, but those of a client that was handed in; the next use opens new ones."""
         with self._lock:
             opened, self._opened = self._opened, None
-        if opened is not None:
+        if opened is not None and opened.redis is not self._given:
             opened.redis.close()
 
     def _open(self) -> _Opened:
@@ -81,7 +82,12 @@ class Connection:
             return opened
         with self._lock:
             if self._opened is None:
-                client = self._given if self._given is not None else open_ledger(self.settings.redis_url)
+                client = self._given
+                if client is None:
+                    client = open_ledger(self.settings.redis_url)
+                else:
+                    with redis_errors(server_name(client)):
+                        check_schema(client)
                 durable = self.settings.durable_writes
                 self._opened = _Opened(
                     client,

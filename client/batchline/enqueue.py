@@ -22,7 +22,6 @@ from batchline_shared.errors import (
 )
 from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
 from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
-from batchline_shared.ledger.connection import check_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,8 +83,10 @@ class JobPlan:
             raise InvalidInputError(
                 f"metadata has {len(encoded)} bytes as JSON; at most {_MAX_METADATA_BYTES}"
             )
-        if self.idempotency_key is not None:
-            check_key(self.idempotency_key, what="idempotency_key")
+        if self.idempotency_key is not None and (
+            not isinstance(self.idempotency_key, str) or not self.idempotency_key
+        ):
+            raise InvalidInputError("idempotency_key must be a non-empty string")
 
     @property
     def digest(self) -> str:
@@ -125,11 +126,13 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
     job_id = f"job_{secrets.token_hex(10)}"
     with connection.errors():
         store = connection.jobs
-        if plan.digest:
-            held = _claim(store, plan, job_id)
-            if held != job_id:
-                return held
         try:
+            # The record before the claim: a key that stands for no record counts as free.
+            store.begin(job_id, plan.fields())
+            held = _claim(store, plan, job_id) if plan.digest else job_id
+            if held != job_id:
+                store.abandon(job_id)
+                return held
             _write(connection, plan, job_id, itertools.chain([first], stream))
         except BaseException as error:
             # Whatever went wrong (the user's own iterator included): leave nothing behind. But the
@@ -153,11 +156,8 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
 
 
 def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterator[EncodedRequest]) -> None:
+    """Write what follows the record."""
     store = connection.jobs
-    # In this order, so that a crash at any point leaves either nothing that
-    # lives on, or a committed job that is listed and due.
-    store.begin(job_id, plan.fields())
-    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S)
     total = chunks = 0
     given = False
     batch: list[InputChunk] = []
@@ -170,6 +170,9 @@ def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterato
             store.write_chunks(job_id, batch)
             batch.clear()
     store.write_chunks(job_id, batch)
+    # Due first, then committed: a crash at any point leaves either nothing that
+    # lives on, or a committed job that is listed and due.
+    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S)
     store.commit(job_id, {"total": total, "chunks": chunks, "given_ids": int(given)})
 
 

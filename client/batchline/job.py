@@ -178,6 +178,8 @@ class Job(Generic[T]):
         position = 0
         reader: OutcomeReader[T] | None = None
         for meta in watch(self._connection, self.id, timeout_s):
+            if meta.retrying and not meta.is_final:
+                continue  # outcomes are being taken back; some that are there now will come anew
             reader = reader or self._reader(meta)
             for rows in self._landed(position, meta.landed):
                 yield from map(reader.read, rows)
@@ -196,9 +198,11 @@ class Job(Generic[T]):
         """
         with self._connection.errors():
             meta = self._connection.jobs.meta(self.id)
-            if not meta.is_final and self._connection.work.cancel(self.id):
+            if not meta.is_final:
+                # The status first: a worker may end the job as soon as its work is marked.
                 open_statuses = (JobStatus.QUEUED, JobStatus.SUBMITTING, JobStatus.IN_PROGRESS)
                 self._connection.jobs.set_status(self.id, JobStatus.CANCELLING, since=open_statuses)
+                self._connection.work.cancel(self.id)
                 self._connection.nudge_all()
         return self.status()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import IO, TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 import orjson
 
 from batchline.client import BatchClient
-from batchline.enqueue import JobPlan, enqueue_rows
-from batchline.files import BatchFile, open_source, write_lines
+from batchline.files import enqueue_file, write_lines
 from batchline.job import Job
 from batchline_shared.dialects.registry import dialect, parse_model
 from batchline_shared.errors import InvalidInputError
@@ -30,17 +29,27 @@ __all__ = ["BatchProcessor"]
 
 M = TypeVar("M", bound="BaseModel")
 
+_BOM: Final = b"\xef\xbb\xbf"
+
 
 class BatchProcessor(Generic[M]):
     """Builds batches for one model and response model, submits them and reads their results."""
 
-    def __init__(self, model: str, response_model: type[M], *, redis_url: str | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        response_model: type[M],
+        *,
+        redis_url: str | None = None,
+        client: BatchClient | None = None,
+    ) -> None:
         """Check the model's name; nothing is sent.
 
         Args:
             model: `provider/model-name`, such as "openai/gpt-4.1-mini".
             response_model: The Pydantic model of every answer.
             redis_url: The queue's Redis; None: `BATCHLINE_REDIS_URL`, else redis://localhost:6379/0.
+            client: A client to share, instead of one of its own for `redis_url`.
 
         Raises:
             InvalidModelError: The model is not of that form, or its provider unknown.
@@ -48,7 +57,7 @@ class BatchProcessor(Generic[M]):
         self.provider_name, self.model_name = parse_model(model)
         self.model = model
         self.response_model = response_model
-        self._client = BatchClient(redis_url)
+        self._client = client if client is not None else BatchClient(redis_url)
 
     @overload
     def create_batch_from_messages(
@@ -136,22 +145,13 @@ class BatchProcessor(Generic[M]):
             QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued.
         """
         idempotency_key = _checked(**kwargs)
-        speech = dialect(self.provider_name)
-        stream, ours = open_source(file_path_or_buffer)
-        try:
-            file = BatchFile(stream, speech, self.model_name)
-            plan = JobPlan(
-                model=self.model,
-                dialect=speech,
-                template=file.template,
-                structured=file.structured,
-                metadata=metadata or {},
-                idempotency_key=idempotency_key,
-            )
-            return enqueue_rows(self._client.connection, plan, file.requests())
-        finally:
-            if ours:
-                stream.close()
+        return enqueue_file(
+            self._client.connection,
+            self.model,
+            file_path_or_buffer,
+            metadata=metadata or {},
+            idempotency_key=idempotency_key,
+        )
 
     def get_batch_status(self, batch_id: str) -> dict[str, Any]:
         """A job's status, as a dict that is JSON as it stands.
@@ -224,8 +224,9 @@ class BatchProcessor(Generic[M]):
         """
         reader = OutcomeReader(dialect(self.provider_name), self.response_model, structured=True)
         for number, line in enumerate(lines, start=1):
-            if not line.isspace():
-                yield read_line(reader, line, number)
+            text = line.removeprefix(_BOM) if number == 1 else line
+            if text and not text.isspace():
+                yield read_line(reader, text, number)
 
     def list_batches(self, limit: int = 10) -> list[JobInfo]:
         """The newest jobs of this model.

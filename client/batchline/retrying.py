@@ -7,6 +7,7 @@ requests to be tried again, never one with two outcomes or none.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -29,6 +30,9 @@ __all__ = ["retry_failed"]
 _HOLD_S = 60.0
 """How long planning waits for us, should we die on the way."""
 
+_CLOSING_S = 10.0
+"""How long a worker may take from making a job final to closing its work."""
+
 
 def retry_failed(
     connection: Connection,
@@ -46,15 +50,31 @@ def retry_failed(
         return 0
     jobs, work = connection.jobs, connection.work
     # The work first: whatever happens later, somebody will look at the job.
-    if not work.open_job(meta.id, delay_s=_HOLD_S, sparse=True) or not jobs.begin_retry(meta.id):
+    _open(connection, meta.id)
+    if not jobs.begin_retry(meta.id):
         raise JobNotReadyError(f"job {meta.id} is being retried already", job_id=meta.id)
     taken = 0
     for landing in range(meta.landed):
         taken += _take_back(connection, meta.id, landing, reader, wanted)
     jobs.end_retry(meta.id)
+    # Had we stood still for a minute before `begin_retry`, a worker would have closed the work again.
+    work.open_job(meta.id, delay_s=0.0, sparse=True)
     work.wake_job(meta.id)
     connection.nudge(Stage.PLAN)
     return taken
+
+
+def _open(connection: Connection, job_id: str) -> None:
+    """Reopen the job's work; a worker may still be closing it, moments after it made the job final.
+
+    Raises:
+        JobNotReadyError: Somebody else retries it.
+    """
+    deadline = time.monotonic() + _CLOSING_S
+    while not connection.work.open_job(job_id, delay_s=_HOLD_S, sparse=True):
+        if time.monotonic() > deadline or not connection.jobs.meta(job_id).is_final:
+            raise JobNotReadyError(f"job {job_id} is being retried already", job_id=job_id)
+        time.sleep(0.02)
 
 
 def _wanted(error_types: Collection[ErrorType | str] | None) -> frozenset[ErrorType]:
@@ -76,10 +96,9 @@ def _any_wanted(
         return False
     # Whether an answer fits the model, only reading tells.
     return any(
-        isinstance(reader.read(row), BatchError)
+        isinstance(outcome := reader.read(row), BatchError) and outcome.error_type in wanted
         for rows in connection.jobs.outcome_rows(meta.id, 0, meta.landed)
         for row in rows
-        if b'"e":null' in row[:700]
     )
 
 

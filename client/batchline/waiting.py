@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 - redis-py's names
-
 from batchline_shared.errors import QueueUnavailableError, WaitTimeoutError
 from batchline_shared.ledger import keys
 
@@ -45,17 +43,16 @@ def watch(connection: Connection, job_id: str, timeout_s: float | None = None) -
     away_since: float | None = None
     while True:
         try:
-            for meta in _watch_once(connection, job_id, deadline):
-                away_since = None
-                yield meta
-                if meta.is_final:
-                    return
-        except (ConnectionError, TimeoutError, QueueUnavailableError) as error:
+            with connection.errors():
+                for meta in _watch_once(connection, job_id, deadline):
+                    away_since = None
+                    yield meta
+                    if meta.is_final:
+                        return
+        except QueueUnavailableError as error:
             now = time.monotonic()
             away_since = away_since or now
             if now - away_since > _OUTAGE_S or (deadline is not None and now > deadline):
-                if isinstance(error, QueueUnavailableError):
-                    raise
                 raise QueueUnavailableError(
                     f"Redis has been away for {now - away_since:.0f} s; "
                     f"job {job_id} goes on, wait for it again"
@@ -77,6 +74,8 @@ def _watch_once(connection: Connection, job_id: str, deadline: float | None) -> 
         while True:
             yield connection.jobs.meta(job_id)
             if not _wait_for_message(pubsub, deadline):
+                # Whoever reads slowly may find the time up though the job has ended meanwhile.
+                yield connection.jobs.meta(job_id)
                 return
     finally:
         pubsub.close()

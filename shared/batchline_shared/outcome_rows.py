@@ -10,10 +10,11 @@ model only the client can tell, so it judges once more when it reads.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, BatchSuccess, ErrorType, TokenUsage
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line"]
 
 T = TypeVar("T")
+
+_validate_usage: Callable[[dict[str, int]], TokenUsage] = TypeAdapter(TokenUsage).validator.validate_python
 
 _KINDS = {str(kind): kind for kind in ErrorType}
 
@@ -70,15 +73,19 @@ class OutcomeReader(Generic[T]):
         """
         self._dialect = dialect
         self._structured = structured
+        self._model: type[BaseModel] | None = None
         self._validate: Callable[[str], Any]
         if response_model is not None and issubclass(response_model, BaseModel):
-            self._validate = response_model.model_validate_json
+            self._model = response_model
+            self._validate = TypeAdapter(response_model).validator.validate_json
         elif structured:
             self._validate = orjson.loads
         else:
             self._validate = str
         success: Any = BatchSuccess
-        self._success = success[response_model] if response_model is not None else success[Any]
+        # The validators themselves: the models' own methods around them cost as much as the work.
+        typed = TypeAdapter(success[response_model] if response_model is not None else success[Any])
+        self._success: Callable[[dict[str, Any]], BatchSuccess[T]] = typed.validator.validate_python
 
     def read(self, stored: bytes) -> BatchSuccess[T] | BatchError:
         """Type one stored outcome."""
@@ -108,12 +115,13 @@ class OutcomeReader(Generic[T]):
                 raise ValueError("the answer holds no text")  # noqa: TRY301 - one way out for both
             result = self._validate(text)
         except ValidationError as error:
-            return _error(custom_id, ErrorType.INVALID_OUTPUT, describe_misfit(error), usage, raw)
+            return _error(
+                custom_id, ErrorType.INVALID_OUTPUT, describe_misfit(error, self._model), usage, raw
+            )
         except ValueError:
             message = "the answer is no JSON" if text is not None else "the answer holds no text"
             return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw)
-        success: BatchSuccess[T] = self._success(custom_id=custom_id, result=result, usage=usage, raw=raw)
-        return success
+        return self._success({"custom_id": custom_id, "result": result, "usage": usage, "raw": raw})
 
 
 def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSuccess[T] | BatchError:
@@ -137,23 +145,52 @@ def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSucces
     return reader.line(custom_id, raw)
 
 
-def describe_misfit(error: ValidationError) -> str:
-    """Say which fields of an answer do not fit the model, without quoting the answer."""
+def describe_misfit(error: ValidationError, model: type[BaseModel] | None) -> str:
+    """Say which fields of an answer do not fit the model, without quoting the answer.
+
+    A place may hold words of the answer too (an unexpected field's name, a key of a dict): what
+    the model does not name becomes `*`.
+    """
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['type']}" for item in problems[:5]]
+    known = _names_of(model)
+    shown = []
+    for item in problems[:5]:
+        place = ".".join(str(part) if part in known or isinstance(part, int) else "*" for part in item["loc"])
+        shown.append(f"{place or 'answer'}: {item['type']}")
     more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""  # noqa: PLR2004 - as shown above
     return f"the answer does not fit {error.title}: {'; '.join(shown)}{more}"
+
+
+@cache
+def _names_of(model: type[BaseModel] | None) -> frozenset[str]:
+    """Every word of a model's schema: the names of its fields, its models and its literals are among them."""
+    try:
+        pending: list[Any] = [model.model_json_schema()] if model is not None else []
+    except PydanticUserError:  # a custom type without a schema; then no name is known
+        return frozenset()
+    names: set[str] = set()
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            names.update(node)  # the names of fields and models among the schema's own words
+            pending += node.values()
+        elif isinstance(node, str):
+            names.add(node)  # the values of literals, among titles and the like
+    return frozenset(names)
 
 
 def _usage(tokens: Sequence[int] | None) -> TokenUsage | None:
     if tokens is None or not any(tokens):
         return None
-    return TokenUsage(
-        input_tokens=tokens[0],
-        output_tokens=tokens[1],
-        cached_input_tokens=tokens[2],
-        reasoning_tokens=tokens[3],
-    )
+    counts = {
+        "input_tokens": tokens[0],
+        "output_tokens": tokens[1],
+        "cached_input_tokens": tokens[2],
+        "reasoning_tokens": tokens[3],
+    }
+    return _validate_usage(counts)
 
 
 def _error(

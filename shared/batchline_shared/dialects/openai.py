@@ -78,10 +78,12 @@ class OpenAIChat:
 
     @staticmethod
     def _sampling(model_name: str, max_tokens: int | None, temperature: float | None) -> dict[str, Any]:
-        if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
+        if max_tokens is not None and not (_is_number(max_tokens, int) and max_tokens >= 1):
             raise InvalidInputError(f"max_tokens must be a whole number of at least 1, not {max_tokens!r}")
-        if temperature is not None and not 0 <= temperature <= 2:  # noqa: PLR2004 - OpenAI's range
-            raise InvalidInputError(f"temperature must lie between 0 and 2, not {temperature!r}")
+        if temperature is not None and not (
+            _is_number(temperature, int | float) and 0 <= temperature <= 2  # noqa: PLR2004 - OpenAI's range
+        ):
+            raise InvalidInputError(f"temperature must be a number between 0 and 2, not {temperature!r}")
         reasoning = _REASONING.match(model_name) is not None
         fields: dict[str, Any] = {}
         if max_tokens is not None:
@@ -158,3 +160,8 @@ class OpenAIChat:
     def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
         """See `Dialect`."""
         return answer_text(line, structured=structured)
+
+
+def _is_number(value: Any, kinds: Any) -> bool:
+    # A bool is an int to isinstance, and `true` is no number of tokens.
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -1,0 +1,112 @@
+"""Pins the public API's types; never run, only checked (`mypy`, `basedpyright`)."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, assert_type
+
+from pydantic import BaseModel
+
+import batchline.batch
+from batchline import (
+    BatchClient,
+    BatchError,
+    BatchProcessor,
+    BatchRequest,
+    BatchResult,
+    BatchSuccess,
+    ErrorType,
+    Job,
+    JobInfo,
+    JobStatus,
+    ProviderBatch,
+    TokenUsage,
+    extract_results,
+    filter_errors,
+    filter_successful,
+    get_results_by_custom_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class User(BaseModel):
+    """A response model."""
+
+    name: str
+
+
+MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
+
+
+def conversations() -> Iterator[list[dict[str, Any]]]:
+    """Requests as a stream."""
+    yield MESSAGES
+
+
+def check_client(client: BatchClient) -> None:
+    """The queue's own surface."""
+    assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES]), Job[User])
+    assert_type(client.enqueue("openai/gpt-4o", None, conversations()), Job[str])
+    assert_type(client.enqueue("openai/gpt-4o", User, [BatchRequest(messages=MESSAGES)]), Job[User])
+    assert_type(client.job("job_1"), Job[Any])
+    assert_type(client.job("job_1", User), Job[User])
+    assert_type(client.jobs(status="completed", limit=None), list[JobInfo])
+    with client as entered:
+        assert_type(entered, BatchClient)
+
+
+def check_job(job: Job[User], text: Job[str]) -> None:
+    """What a job gives keeps the response model's type."""
+    assert_type(job.status(), JobStatus)
+    assert_type(job.wait(timeout_s=1.0, progress=True), JobStatus)
+    assert_type(job.info(), JobInfo)
+    assert_type(job.batches(), list[ProviderBatch])
+    assert_type(job.results(), list[BatchResult[User]])
+    assert_type(text.results(), list[BatchResult[str]])
+    assert_type(job.cancel(), JobStatus)
+    assert_type(job.retry_failed([ErrorType.EXPIRED]), int)
+    for outcome in job.iter_results():
+        check_outcome(outcome)
+
+
+def check_outcome(outcome: BatchResult[User]) -> None:
+    """`isinstance` and `success` both tell the two kinds apart."""
+    assert_type(outcome.custom_id, str)
+    assert_type(outcome.usage, TokenUsage | None)
+    if isinstance(outcome, BatchSuccess):
+        assert_type(outcome.result, User)
+    else:
+        assert_type(outcome, BatchError)
+        assert_type(outcome.error_type, ErrorType)
+    if outcome.success is True:
+        assert_type(outcome.result, User)
+    else:
+        assert_type(outcome.error_message, str)
+
+
+def check_lists(outcomes: list[BatchResult[User]]) -> None:
+    """The document's helpers keep the type too."""
+    assert_type(filter_successful(outcomes), list[BatchSuccess[User]])
+    assert_type(filter_errors(outcomes), list[BatchError])
+    assert_type(extract_results(outcomes), list[User])
+    assert_type(get_results_by_custom_id(outcomes), dict[str, BatchResult[User]])
+
+
+def check_processor() -> None:
+    """The document's interface."""
+    processor = BatchProcessor("openai/gpt-4o", User)
+    assert_type(processor, BatchProcessor[User])
+    assert_type(processor.create_batch_from_messages([MESSAGES]), io.BytesIO)
+    assert_type(processor.create_batch_from_messages([MESSAGES], None, 100, 0.5), io.BytesIO)
+    assert_type(processor.create_batch_from_messages([MESSAGES], "batch.jsonl"), str)
+    assert_type(processor.submit_batch("batch.jsonl", {"run": "1"}, idempotency_key="k"), str)
+    assert_type(processor.submit_batch(io.BytesIO()), str)
+    assert_type(processor.get_batch_status("job_1"), dict[str, Any])
+    assert_type(processor.retrieve_results("job_1"), list[BatchResult[User]])
+    assert_type(processor.get_results("job_1", "results.jsonl"), list[BatchResult[User]])
+    assert_type(processor.parse_results("{}"), list[BatchResult[User]])
+    assert_type(processor.list_batches(limit=3), list[JobInfo])
+    assert_type(processor.cancel_batch("job_1"), dict[str, Any])
+    assert_type(batchline.batch.BatchProcessor("openai/gpt-4o", User), BatchProcessor[User])

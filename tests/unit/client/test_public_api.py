@@ -1,0 +1,97 @@
+"""The names and signatures that users have written down: the document's, and the queue's own."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import batchline
+import batchline.batch
+from batchline import BatchClient, BatchError, BatchProcessor, BatchSuccess, ErrorType, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCUMENTED = {
+    "create_batch_from_messages": "messages_list, file_path=None, max_tokens=1000, temperature=0.1",
+    "submit_batch": "file_path_or_buffer, metadata=None, **kwargs",
+    "get_batch_status": "batch_id",
+    "retrieve_results": "batch_id",
+    "get_results": "batch_id, file_path=None",
+    "parse_results": "results_content",
+    "list_batches": "limit=10",
+    "cancel_batch": "batch_id",
+}
+CLIENT = {
+    "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
+    "metadata=None, idempotency_key=None, options=None",
+    "job": "job_id, response_model=None",
+    "jobs": "status=None, model=None, limit=100",
+}
+JOB = {
+    "status": "",
+    "info": "",
+    "batches": "",
+    "wait": "timeout_s=None, progress=False",
+    "results": "",
+    "iter_results": "timeout_s=None",
+    "cancel": "",
+    "retry_failed": "error_types=None",
+}
+
+
+def written(function: Callable[..., Any]) -> str:
+    """A signature without types, as a user reads it."""
+    signature = inspect.signature(function)
+    plain = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for name, parameter in signature.parameters.items()
+        if name != "self"
+    ]
+    return str(inspect.Signature(plain)).removeprefix("(").removesuffix(")")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "expected"),
+    [(BatchProcessor, *item) for item in DOCUMENTED.items()]
+    + [(BatchClient, *item) for item in CLIENT.items()]
+    + [(Job, *item) for item in JOB.items()],
+)
+def test_a_signature_keeps_its_names_order_and_defaults(owner: type, name: str, expected: str) -> None:
+    assert written(getattr(owner, name)) == expected
+
+
+def test_the_constructors_take_what_the_document_gives_them() -> None:
+    assert written(BatchProcessor.__init__).startswith("model, response_model, *,")
+    assert written(BatchClient.__init__).startswith("redis_url=None, *,")
+
+
+@pytest.mark.parametrize("module", [batchline, batchline.batch], ids=["batchline", "batchline.batch"])
+def test_all_is_sorted_and_everything_in_it_is_there(module: Any) -> None:
+    assert list(module.__all__) == sorted(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
+    documented = {"BatchProcessor", "filter_successful", "filter_errors", "extract_results"}
+
+    assert documented | {"get_results_by_custom_id"} <= set(batchline.batch.__all__)
+    for name in batchline.batch.__all__:
+        assert getattr(batchline.batch, name) is getattr(batchline, name)
+
+
+def test_outcomes_keep_their_fields() -> None:
+    assert list(BatchSuccess.model_fields) == ["custom_id", "result", "usage", "raw", "success"]
+    assert list(BatchError.model_fields) == [
+        *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "success")
+    ]
+
+
+def test_the_set_of_error_types_is_closed_and_known() -> None:
+    assert [str(kind) for kind in ErrorType] == [
+        *("invalid_request", "schema_rejected", "provider_error", "rate_limited", "expired", "cancelled"),
+        *("refused", "content_filtered", "truncated", "invalid_output", "missing", "quota_exhausted"),
+        "unknown",
+    ]
