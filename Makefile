@@ -53,4 +53,4 @@ lock: setup ## Compile every requirements lock from pyproject.toml
 	@echo "hatchling>=1.27" | $(COMPILE) --constraint requirements.lock - --output-file ops/docker/build.lock
 
 clean: ## Remove .venv and every cache
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) ops/bench/.venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

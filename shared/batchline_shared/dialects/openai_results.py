@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from batchline_shared.dialects.openai_plain import plain_answer, plain_verdict
 from batchline_shared.dialects.verdict import Verdict, shorten, token_count
 from batchline_shared.outcomes import ErrorType
 
@@ -99,6 +100,8 @@ def classify(line: Mapping[str, Any], *, structured: bool) -> Verdict:
         The verdict, with the tokens that the line reports: a truncated or
         invalid answer is billed too.
     """
+    if (plain := plain_answer(line)) is not None:
+        return _verdict(_text_problem(plain[0], structured=structured), plain[1])
     response = _mapping(_mapping(line).get("response"))
     body = _body(response)
     status = response.get("status_code")
@@ -123,6 +126,8 @@ def answer_text(line: Mapping[str, Any], *, structured: bool = True) -> str | No
         The text; None where the line holds none. It may be cut or refused:
         ask `classify` first.
     """
+    if (plain := plain_answer(line)) is not None:
+        return _unfenced(plain[0]) if structured else plain[0]
     body = _body(_mapping(_mapping(line).get("response")))
     if "choices" in body:
         text = _chat_text(_message(_first(body["choices"])))
@@ -276,6 +281,8 @@ def _by_status(status: Any, kind: Any) -> ErrorType:
 
 
 def _verdict(problem: _Problem, usage: Any) -> Verdict:
+    if (plain := plain_verdict(problem, usage)) is not None:
+        return plain
     if not isinstance(usage, dict):
         return Verdict(*problem, 0, 0, 0, 0)
     if "prompt_tokens" in usage:
