@@ -55,7 +55,10 @@ def unpack_json(chunk: bytes) -> Any:
     Raises:
         LedgerError: The chunk is damaged, or claims an impossible size.
     """
-    return orjson.loads(_decompress(chunk))
+    try:
+        return orjson.loads(_decompress(chunk))
+    except orjson.JSONDecodeError as error:
+        raise LedgerError(f"a chunk of {len(chunk)} bytes holds no JSON") from error
 
 
 def _decompress(chunk: bytes) -> bytes:

@@ -26,6 +26,9 @@ __all__ = ["connect", "open_ledger", "redis_errors", "server_name"]
 _TIMEOUT_S = 10.0
 """Longest wait for one reply. Without it, a frozen server blocks its caller for ever."""
 
+_NOT_NOW = ("MISCONF", "BUSY ", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
+"""What the server's refusals begin with that an operator or time will mend: a full disk, most of all."""
+
 
 def connect(url: str) -> redis.Redis:
     """Make a client for `url`; nothing is sent yet.
@@ -62,7 +65,7 @@ def redis_errors(where: str) -> Iterator[None]:
 
     Raises:
         QueueFullError: The server is at its `maxmemory`.
-        QueueUnavailableError: The server is down, frozen, loading, or a read-only replica.
+        QueueUnavailableError: The server is down, frozen, loading, a read-only replica, or its disk is full.
         ConfigurationError: The server refuses the user or password.
         LedgerError: A key holds something of another type, or a script failed.
     """
@@ -87,6 +90,8 @@ def redis_errors(where: str) -> Iterator[None]:
         text = str(error)
         if "OOM " in text or "maxmemory" in text:  # a script's refusal comes wrapped
             raise _full(where) from error
+        if text.startswith(_NOT_NOW):
+            raise QueueUnavailableError(f"Redis at {where} refuses for now: {text[:200]}") from error
         raise LedgerError(f"Redis at {where} answered: {text.splitlines()[0][:200]}") from error
 
 

@@ -7,12 +7,14 @@ chunks, `commit`. From `commit` on it survives any crash. Outcomes land through
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchline_shared.errors import JobNotFoundError, LedgerError, QueueUnavailableError
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.chunks import pack, pack_json, unpack, unpack_json
+from batchline_shared.ledger.chunks import pack
 from batchline_shared.ledger.durability import Durability
+from batchline_shared.ledger.payload import STAGING_S, Payload
 from batchline_shared.ledger.records import STAGING, JobMeta, JobStatus
 from batchline_shared.ledger.scripts import Scripts
 
@@ -21,33 +23,9 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-__all__ = ["ChunkInfo", "InputChunk", "JobStore", "Landing"]
+__all__ = ["JobStore", "Landing"]
 
-_STAGING_S = 24 * 3600
-"""How long the parts of an enqueue that never ended are kept."""
-
-_READ_AHEAD = 4
-"""Chunks fetched in one round trip: hides the latency, bounds the memory."""
-
-
-class ChunkInfo(NamedTuple):
-    """What planning needs to know of a chunk."""
-
-    first_row: int
-    rows: int
-    bytes: int
-    """Bytes of its rows, unpacked, without newlines."""
-    max_row_bytes: int
-
-
-class InputChunk(NamedTuple):
-    """One chunk of requests as `enqueue` writes it."""
-
-    number: int
-    info: ChunkInfo
-    rows: list[bytes]
-    custom_ids: list[str] | None
-    """None where the ids are the default ones."""
+_PAGE = 100
 
 
 class Landing(NamedTuple):
@@ -60,12 +38,11 @@ class Landing(NamedTuple):
     """For each row, what it adds: `succeeded`, `errored`, `err.<type>`, `input_tokens`, `output_tokens`."""
 
 
-class JobStore:
+class JobStore(Payload):
     """Records, payload and outcomes of jobs (`keys.meta` and the other keys with a job's tag)."""
 
     def __init__(self, client: Redis, *, durable: bool = True) -> None:
-        # redis-py types every reply as str or bytes, whatever the client decodes; ours are bytes.
-        self._client: Any = client
+        super().__init__(client)
         self._scripts = Scripts(client)
         self._durability = Durability(client, enabled=durable)
 
@@ -75,25 +52,11 @@ class JobStore:
         """Open a record that expires by itself; False when the id is taken. Lists the job first."""
         now = self._scripts.begin_job(
             keys=[keys.meta(job_id)],
-            args=[_STAGING_S * 1000, *(part for item in fields.items() for part in item)],
+            args=[STAGING_S * 1000, *(part for item in fields.items() for part in item)],
         )
         if now:
             self._client.zadd(keys.ALL_JOBS, {job_id: now})
         return bool(now)
-
-    def write_chunks(self, job_id: str, chunks: Sequence[InputChunk]) -> None:
-        """Write chunks of requests; writing one again changes nothing."""
-        with self._client.pipeline(transaction=False) as pipe:
-            for chunk in chunks:
-                pipe.hset(keys.input_chunks(job_id), str(chunk.number), pack(chunk.rows))
-                pipe.hset(keys.index(job_id), str(chunk.number), ",".join(map(str, chunk.info)))
-                if chunk.custom_ids is not None:
-                    pipe.hset(keys.identifiers(job_id), str(chunk.number), pack_json(chunk.custom_ids))
-            # Tells others that this enqueue is alive; see `staged`.
-            pipe.hincrby(keys.meta(job_id), "staged", len(chunks))
-            for key in keys.job_keys(job_id):
-                pipe.expire(key, _STAGING_S)
-            pipe.execute()
 
     def staged(self, job_id: str) -> int | None:
         """Chunks written so far by an enqueue that is under way; None when none is."""
@@ -162,59 +125,28 @@ class JobStore:
         return found
 
     def recent(self) -> Iterator[JobMeta]:
-        """Every job, newest first; ids whose record is gone are dropped from the list."""
-        page = 100
+        """Every job, newest first; ids whose record is gone are dropped from the list.
+
+        A malformed record is left out, so that one cannot hide the others; `meta` says what is wrong with it.
+        """
         start = 0
-        while names := self._client.zrevrange(keys.ALL_JOBS, start, start + page - 1):
+        before: set[bytes] = set()
+        while names := self._client.zrevrange(keys.ALL_JOBS, start, start + _PAGE - 1):
             with self._client.pipeline(transaction=False) as pipe:
                 for name in names:
                     pipe.hgetall(keys.meta(name.decode()))
                 records = pipe.execute()
             gone = [name for name, record in zip(names, records, strict=True) if not record]
             for name, record in zip(names, records, strict=True):
-                if record and record.get(b"status") != STAGING.encode():
+                # Jobs that were enqueued meanwhile move the others on, into the next page.
+                if name in before or not record or record.get(b"status") == STAGING.encode():
+                    continue
+                with suppress(LedgerError):
                     yield JobMeta.read(name.decode(), record)
             if gone:
                 self._client.zrem(keys.ALL_JOBS, *gone)
+            before = set(names)
             start += len(names) - len(gone)
-
-    def infos(self, job_id: str, start: int, stop: int) -> list[ChunkInfo]:
-        """What planning needs of the chunks `start … stop - 1`."""
-        if stop <= start:
-            return []
-        found = self._client.hmget(keys.index(job_id), [str(n) for n in range(start, stop)])
-        return [ChunkInfo(*map(int, entry.split(b","))) for entry in _present(job_id, found)]
-
-    def rows(self, job_id: str, chunks: Sequence[int]) -> Iterator[list[bytes]]:
-        """The request rows of these chunks, chunk by chunk, in bounded memory."""
-        yield from map(unpack, self._stream(job_id, keys.input_chunks(job_id), chunks))
-
-    def custom_ids(self, job_id: str, chunks: Sequence[int]) -> Iterator[list[str]]:
-        """The custom ids of these chunks' rows, chunk by chunk."""
-        yield from map(unpack_json, self._stream(job_id, keys.identifiers(job_id), chunks))
-
-    def outcome_rows(self, job_id: str, start: int, stop: int) -> Iterator[list[bytes]]:
-        """The outcome rows of the landings `start … stop - 1`, landing by landing."""
-        yield from map(unpack, self._stream(job_id, keys.outcomes(job_id), range(start, stop)))
-
-    def _stream(self, job_id: str, key: str, chunks: Sequence[int]) -> Iterator[bytes]:
-        for at in range(0, len(chunks), _READ_AHEAD):
-            names = [str(n) for n in chunks[at : at + _READ_AHEAD]]
-            yield from _present(job_id, self._client.hmget(key, names))
-
-    def open_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
-        """Those of `rows` rows from `first_row` on that have no outcome yet."""
-        low, high = first_row // 8, (first_row + rows - 1) // 8
-        bits = self._client.getrange(keys.done(job_id), low, high).ljust(high - low + 1, b"\0")
-        return [
-            row
-            for row in range(first_row, first_row + rows)
-            if not bits[row // 8 - low] & (0x80 >> (row % 8))
-        ]
-
-    def done_count(self, job_id: str) -> int:
-        """How many rows have their outcome."""
-        return int(self._client.bitcount(keys.done(job_id)))
 
     # --- outcomes and status -----------------------------------------------------------------
 
@@ -258,11 +190,10 @@ class JobStore:
 
     def explain(self, job_id: str, message: str) -> None:
         """Say what keeps a job waiting; shown beside its status."""
-        if self._client.exists(keys.meta(job_id)):
-            self._client.hset(keys.meta(job_id), "message", message)
+        self._scripts.explain(keys=[keys.meta(job_id)], args=[message])
 
     def finish(self, job_id: str, status: JobStatus, *, message: str, retention_s: int) -> bool:
-        """Give a job its final status; False when it has one, or is gone."""
+        """Give a job its final status, unless it has one; False while a retry is open, or when it is gone."""
         reply = self._scripts.finish_job(
             keys=keys.job_keys(job_id), args=[status, message, retention_s * 1000, keys.events(job_id)]
         )
@@ -278,10 +209,6 @@ class JobStore:
     def begin_retry(self, job_id: str) -> int:
         """Reopen a finished job; its round, or 0 when it is not finished."""
         return int(self._scripts.begin_retry(keys=keys.job_keys(job_id), args=[keys.events(job_id)]))
-
-    def outcome_chunk(self, job_id: str, landing: int) -> bytes:
-        """A landing as it is stored, for `take_back`."""
-        return _present(job_id, [self._client.hget(keys.outcomes(job_id), str(landing))])[0]
 
     def take_back(
         self,
@@ -309,10 +236,3 @@ class JobStore:
     def end_retry(self, job_id: str) -> None:
         """Let planning go on."""
         self._client.hdel(keys.meta(job_id), "retrying")
-
-
-def _present(job_id: str, values: list[bytes | None]) -> list[bytes]:
-    found = [value for value in values if value is not None]
-    if len(found) != len(values):
-        raise LedgerError(f"chunks of job {job_id} are missing; was part of Redis evicted or deleted?")
-    return found

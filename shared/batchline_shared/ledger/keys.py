@@ -144,7 +144,7 @@ def due(partition: int, stage: str) -> str:
 
 
 def work(partition: int, member: str) -> str:
-    """Hash: the work record of a job (`records.JobWork`) or shard (`records.ShardWork`).
+    """Hash: the work record of a job (`work_records.JobWork`) or shard (`work_records.ShardWork`).
 
     Written only by scripts that check the lease's token. TTL: none while the
     job lives, `retention_s` after, so that an audit can still pair batches.

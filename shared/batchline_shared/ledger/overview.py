@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.records import Stage
+from batchline_shared.ledger.work_records import Stage
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -1,7 +1,7 @@
-"""What the ledger's hashes hold, as typed values.
+"""What a job's record holds (`keys.meta`), as a typed value.
 
-Each record is read from a whole hash at once and never written back: changes
-go through the scripts, field by field.
+It is read from a whole hash at once and never written back: changes go
+through the scripts, field by field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchline_shared.outcomes import ErrorType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FINAL", "JobMeta", "JobStatus", "JobWork", "Segment", "ShardState", "ShardWork", "Stage"]
+__all__ = ["FINAL", "STAGING", "JobMeta", "JobStatus", "as_int", "as_text"]
 
 
 class JobStatus(StrEnum):
@@ -55,40 +55,13 @@ STAGING = "staging"
 """Status of a job whose `enqueue` has not returned; no caller ever sees it."""
 
 
-class Stage(StrEnum):
-    """What a worker does with due work; each has its own due sets, task and queue."""
-
-    PLAN = "plan"
-    SUBMIT = "submit"
-    POLL = "poll"
-    COLLECT = "collect"
-    SETTLE = "settle"
-
-
-class ShardState(StrEnum):
-    """Where a shard stands. `docs/state_machine.md` draws the moves."""
-
-    PENDING = "pending"
-    """To be built and uploaded."""
-    UPLOADED = "uploaded"
-    """Its input file is at the provider; no batch has been asked for."""
-    SUBMITTING = "submitting"
-    """A batch has, or may have, been asked for: never ask again without looking first."""
-    SUBMITTED = "submitted"
-    """Its batch is known and followed."""
-    COLLECTING = "collecting"
-    """Its batch has ended; outcomes are being landed."""
-    IN_DOUBT = "in_doubt"
-    """It cannot be told whether a batch exists; a person decides."""
-    DONE = "done"
-    """Each of its rows has its outcome."""
-
-
-def _int(record: Mapping[bytes, bytes], name: bytes) -> int:
+def as_int(record: Mapping[bytes, bytes], name: bytes) -> int:
+    """A number; 0 where there is none."""
     return int(record.get(name) or 0)
 
 
-def _text(record: Mapping[bytes, bytes], name: bytes) -> str:
+def as_text(record: Mapping[bytes, bytes], name: bytes) -> str:
+    """A text; empty where there is none."""
     return record.get(name, b"").decode()
 
 
@@ -149,26 +122,26 @@ class JobMeta:
         try:
             return cls(
                 id=job_id,
-                status=_text(record, b"status"),
-                model=_text(record, b"model"),
-                provider=_text(record, b"provider"),
-                endpoint=_text(record, b"endpoint"),
+                status=as_text(record, b"status"),
+                model=as_text(record, b"model"),
+                provider=as_text(record, b"provider"),
+                endpoint=as_text(record, b"endpoint"),
                 template=record.get(b"template", b"{}"),
                 structured=record.get(b"structured") == b"1",
                 given_ids=record.get(b"given_ids") == b"1",
-                total=_int(record, b"total"),
-                chunks=_int(record, b"chunks"),
-                succeeded=_int(record, b"succeeded"),
-                errored=_int(record, b"errored"),
-                landed=_int(record, b"landed"),
-                input_tokens=_int(record, b"input_tokens"),
-                output_tokens=_int(record, b"output_tokens"),
-                round=_int(record, b"round"),
+                total=as_int(record, b"total"),
+                chunks=as_int(record, b"chunks"),
+                succeeded=as_int(record, b"succeeded"),
+                errored=as_int(record, b"errored"),
+                landed=as_int(record, b"landed"),
+                input_tokens=as_int(record, b"input_tokens"),
+                output_tokens=as_int(record, b"output_tokens"),
+                round=as_int(record, b"round"),
                 retrying=record.get(b"retrying") == b"1",
-                idempotency=_text(record, b"idem"),
-                message=_text(record, b"message"),
+                idempotency=as_text(record, b"idem"),
+                message=as_text(record, b"message"),
                 metadata=orjson.loads(record.get(b"metadata", b"{}")),
-                errors={str(kind): n for kind in ErrorType if (n := _int(record, b"err." + kind.encode()))},
+                errors={str(kind): n for kind in ErrorType if (n := as_int(record, b"err." + kind.encode()))},
                 created_at=datetime.fromtimestamp(int(record[b"created_ms"]) / 1000, UTC),
                 submitted_at=_time(record, b"submitted_ms"),
                 finished_at=_time(record, b"finished_ms"),
@@ -184,131 +157,3 @@ class JobMeta:
     def default_id(self, row: int) -> str:
         """The custom id of a row whose user gave none."""
         return f"request-{row}"
-
-
-@dataclass(frozen=True, slots=True)
-class JobWork:
-    """A job's work record, as a lease returns it."""
-
-    id: str
-    token: str
-    state: str
-    cursor: str
-    """`chunk,row`: where planning goes on."""
-    next_shard: int
-    sparse: bool
-    """Plan only rows without an outcome: a retry."""
-    cancel: bool
-    open: int
-    """Shards that have not ended."""
-    waited: int
-    """How often planning has waited for a retry that does not end."""
-
-    @classmethod
-    def read(cls, member: str, record: Mapping[bytes, bytes]) -> Self:
-        """Read a whole work hash."""
-        return cls(
-            id=member,
-            token=_text(record, b"token"),
-            state=_text(record, b"state"),
-            cursor=_text(record, b"cursor") or "0,0",
-            next_shard=_int(record, b"next_shard"),
-            sparse=record.get(b"sparse") == b"1",
-            cancel=record.get(b"cancel") == b"1",
-            open=_int(record, b"open"),
-            waited=_int(record, b"waited"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Which rows of a job a shard holds, in order: the shard's manifest."""
-
-    first_row: int
-    rows: int
-    chunk_from: int
-    chunk_to: int
-    """One past the last chunk."""
-    picked: tuple[int, ...] = ()
-    """The rows, where they are not simply `first_row …`: a retry's."""
-
-    def row(self, position: int) -> int:
-        """The job's row at a position of the shard, which is what its line bears on the wire."""
-        return self.picked[position] if self.picked else self.first_row + position
-
-    def encode(self) -> bytes:
-        """As it is stored."""
-        return orjson.dumps([self.first_row, self.rows, self.chunk_from, self.chunk_to, self.picked])
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Read what `encode` wrote."""
-        first_row, rows, chunk_from, chunk_to, picked = orjson.loads(data)
-        return cls(first_row, rows, chunk_from, chunk_to, tuple(picked))
-
-
-@dataclass(frozen=True, slots=True)
-class ShardWork:
-    """A shard's work record, as a lease returns it."""
-
-    id: str
-    token: str
-    state: str
-    job_id: str
-    provider: str
-    segment: Segment
-    cancel: bool
-    cancel_sent: bool
-    file_id: str
-    batch_id: str
-    dead_batches: tuple[str, ...]
-    """Batches of it that the provider refused unread; a look-up must not take one for the running one."""
-    provider_status: str
-    completed: int
-    failed: int
-    attempts: int
-    """Creations of unknown outcome, plus refusals: what bounds trying again."""
-    idle_polls: int
-    """Polls since the batch last changed."""
-    absent: int
-    """Look-ups since the intent that did not find a batch."""
-    intent_ms: int
-    """When the last creation was announced; 0 before the first."""
-    refused_ms: int
-    """When the provider first refused to take the shard; 0 if it has not."""
-    created_ms: int
-    message: str
-
-    @classmethod
-    def read(cls, member: str, record: Mapping[bytes, bytes]) -> Self:
-        """Read a whole work hash.
-
-        Raises:
-            LedgerError: A field is missing or malformed.
-        """
-        try:
-            return cls(
-                id=member,
-                token=_text(record, b"token"),
-                state=_text(record, b"state"),
-                job_id=record[b"job"].decode(),
-                provider=_text(record, b"provider"),
-                segment=Segment.decode(record[b"segment"]),
-                cancel=record.get(b"cancel") == b"1",
-                cancel_sent=record.get(b"cancel_sent") == b"1",
-                file_id=_text(record, b"file_id"),
-                batch_id=_text(record, b"batch_id"),
-                dead_batches=tuple(_text(record, b"dead_batches").split()),
-                provider_status=_text(record, b"provider_status"),
-                completed=_int(record, b"completed"),
-                failed=_int(record, b"failed"),
-                attempts=_int(record, b"attempts"),
-                idle_polls=_int(record, b"idle_polls"),
-                absent=_int(record, b"absent"),
-                intent_ms=_int(record, b"intent_ms"),
-                refused_ms=_int(record, b"refused_ms"),
-                created_ms=_int(record, b"created_ms"),
-                message=_text(record, b"message"),
-            )
-        except (KeyError, ValueError, UnicodeDecodeError) as error:
-            raise LedgerError(f"the record of shard {member} is malformed: {type(error).__name__}") from error

@@ -55,6 +55,7 @@ class Scripts:
         self.abandon_job = script("abandon_job")
         self.land = script("land")
         self.set_status = script("set_status")
+        self.explain = script("explain")
         self.finish_job = script("finish_job")
         self.begin_retry = script("begin_retry")
         self.take_back = script("take_back")

@@ -1,121 +1,28 @@
-"""The work in progress: who may do what next, and when.
+"""The moves of jobs and shards through their stages: which state, which due set, which fields.
 
-Any number of processes lease due work; each lease carries a token, and every
-write by its holder is refused once a newer lease exists. So a worker that was
-frozen, or a message that came twice, cannot write over its successor.
+Each move is one script under the mover's lease (`leasing`), so that a crash
+leaves a record either before it or after it.
 """
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
-from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.durability import Durability
-from batchline_shared.ledger.records import JobWork, Segment, ShardState, ShardWork, Stage
-from batchline_shared.ledger.scripts import Scripts
+from batchline_shared.ledger.leasing import Advanced, Leasing, advanced, flat
+from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from redis import Redis
+__all__ = ["WorkQueue"]
 
-__all__ = ["Advanced", "WorkQueue"]
-
-_JOB_STAGES = frozenset({Stage.PLAN, Stage.SETTLE})
-
-
-class Advanced:
-    """What a successful write by a lease holder returns."""
-
-    __slots__ = ("cancel", "now_ms")
-
-    def __init__(self, now_ms: int, *, cancel: bool) -> None:
-        self.now_ms = now_ms
-        self.cancel = cancel
+_DROPPED_S = 24 * 3600
+"""How long the work of a job is kept whose record is gone."""
 
 
-def _flat(fields: Mapping[str, Any]) -> list[str | int | bytes]:
-    return [part for item in fields.items() for part in item]
-
-
-class WorkQueue:
+class WorkQueue(Leasing):
     """Due sets and work records (`keys.due`, `keys.work`)."""
-
-    def __init__(self, client: Redis, *, lease_s: float, durable: bool = True) -> None:
-        """Args: lease_s: Seconds for which a lease holds unless renewed."""
-        # redis-py types every reply as str or bytes, whatever the client decodes; ours are bytes.
-        self._client: Any = client
-        self._scripts = Scripts(client)
-        self._durability = Durability(client, enabled=durable)
-        self.lease_s = lease_s
-        self._lease_ms = int(lease_s * 1000)
-
-    # --- taking work -------------------------------------------------------------------------
-
-    def lease_jobs(self, stage: Stage, limit: int) -> list[JobWork]:
-        """Lease up to `limit` jobs that are due in `stage`."""
-        return [JobWork.read(member, record) for member, record in self._lease(stage, limit)]
-
-    def lease_shards(self, stage: Stage, limit: int) -> list[ShardWork]:
-        """Lease up to `limit` shards that are due in `stage`.
-
-        A malformed record is set aside, so that it cannot stop the others.
-        """
-        leased = []
-        for member, record in self._lease(stage, limit):
-            try:
-                leased.append(ShardWork.read(member, record))
-            except LedgerError:
-                self._set_aside(stage, member)
-        return leased
-
-    def _lease(self, stage: Stage, limit: int) -> list[tuple[str, dict[bytes, bytes]]]:
-        taken: list[tuple[str, dict[bytes, bytes]]] = []
-        # A random first partition, so that competing workers do not queue at the same one.
-        start = random.randrange(keys.PARTITIONS)  # noqa: S311 - spreading load, no secret
-        for offset in range(keys.PARTITIONS):
-            partition = (start + offset) % keys.PARTITIONS
-            _, rows = self._scripts.lease(
-                keys=[keys.due(partition, stage)],
-                args=[keys.work_prefix(partition), limit - len(taken), self._lease_ms],
-            )
-            for member, flat in zip(rows[::2], rows[1::2], strict=True):
-                taken.append((member.decode(), dict(zip(flat[::2], flat[1::2], strict=True))))
-            if len(taken) >= limit:
-                break
-        return taken
-
-    def _set_aside(self, stage: Stage, member: str) -> None:
-        for partition in range(keys.PARTITIONS):
-            self._client.zrem(keys.due(partition, stage), member)
-
-    def renew(self, member: ShardWork | JobWork, stage: Stage) -> bool:
-        """Lengthen a lease by its full time; False when it is lost."""
-        partition = self._partition(member)
-        return bool(
-            self._scripts.renew(
-                keys=[keys.work(partition, member.id), keys.due(partition, stage)],
-                args=[member.id, member.token, self._lease_ms],
-            )
-        )
-
-    def now_ms(self) -> int:
-        """The ledger's clock."""
-        seconds, microseconds = self._client.time()
-        return int(seconds) * 1000 + int(microseconds) // 1000
-
-    def due_counts(self) -> dict[Stage, int]:
-        """How many jobs or shards are due now, by stage."""
-        now_ms = self.now_ms()
-        with self._client.pipeline(transaction=False) as pipe:
-            for stage in Stage:
-                for partition in range(keys.PARTITIONS):
-                    pipe.zcount(keys.due(partition, stage), "-inf", now_ms)
-            counts = pipe.execute()
-        each = keys.PARTITIONS
-        return {stage: sum(counts[i * each : (i + 1) * each]) for i, stage in enumerate(Stage)}
 
     # --- jobs --------------------------------------------------------------------------------
 
@@ -125,8 +32,13 @@ class WorkQueue:
         values: dict[str, Any] = {"cursor": "0,0", "waited": 0, "sparse": int(sparse)}
         return bool(
             self._scripts.open_job(
-                keys=[keys.work(partition, job_id), keys.tally(partition), keys.due(partition, Stage.PLAN)],
-                args=[job_id, int(delay_s * 1000), *_flat(values)],
+                keys=[
+                    keys.work(partition, job_id),
+                    keys.tally(partition),
+                    keys.due(partition, Stage.PLAN),
+                    keys.shards(partition, job_id),
+                ],
+                args=[job_id, int(delay_s * 1000), keys.work_prefix(partition), *flat(values)],
             )
         )
 
@@ -141,15 +53,9 @@ class WorkQueue:
         """Give a job's lease back; it is due again in `delay_s`."""
         return self._advance(job, "job", job.state, stage, stage, delay_s, fields) is not None
 
-    def drop_job(self, job: JobWork) -> None:
-        """Forget the work of a job whose record is gone: its enqueue was never finished."""
-        partition = keys.partition_of(job.id)
-        with self._client.pipeline(transaction=True) as pipe:
-            for stage in _JOB_STAGES:
-                pipe.zrem(keys.due(partition, stage), job.id)
-            pipe.hincrby(keys.tally(partition), f"job.{job.state}", -1)
-            pipe.delete(keys.work(partition, job.id))
-            pipe.execute()
+    def drop_job(self, job: JobWork, stage: Stage) -> bool:
+        """End the work of a job whose record is gone: its enqueue was never finished, or it was deleted."""
+        return self._close_job(job, stage, _DROPPED_S, {})
 
     def plan_shard(
         self,
@@ -177,7 +83,7 @@ class WorkQueue:
                     keys.due(partition, Stage.SUBMIT),
                     keys.shards(partition, job.id),
                 ],
-                args=[job.token, *cursor, shard_id, number, *_flat(fields)],
+                args=[job.token, *cursor, shard_id, number, *flat(fields)],
             )
         )
 
@@ -202,17 +108,23 @@ class WorkQueue:
         return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, 0.0, fields) is not None
 
     def close_job(self, job: JobWork, *, retention_s: int, counts: Mapping[str, int]) -> bool:
-        """End a job's work; `counts` go to the gauges (`job.completed`, `request.succeeded`, …)."""
+        """End a job's work; `counts` go to the gauges (`ended.completed`, `request.succeeded`, …).
+
+        The counts of a job that ends again, after a retry, replace its earlier ones.
+        """
+        return self._close_job(job, Stage.SETTLE, retention_s, counts)
+
+    def _close_job(self, job: JobWork, stage: Stage, retention_s: int, counts: Mapping[str, int]) -> bool:
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(
                 keys=[
                     keys.work(partition, job.id),
                     keys.tally(partition),
-                    keys.due(partition, Stage.SETTLE),
+                    keys.due(partition, stage),
                     keys.shards(partition, job.id),
                 ],
-                args=[job.id, job.token, keys.work_prefix(partition), retention_s * 1000, *_flat(counts)],
+                args=[job.id, job.token, keys.work_prefix(partition), retention_s * 1000, *flat(counts)],
             )
         )
 
@@ -260,11 +172,12 @@ class WorkQueue:
             "intent_ms": "@now",
             "attempts": shard.attempts + 1,
             "absent": 0,
+            "blind_ms": 0,
         }
         call = self._call(
             shard, "shard", ShardState.SUBMITTING, Stage.SUBMIT, Stage.SUBMIT, None, fields, keep=True
         )
-        return _advanced(self._durability.write(lambda pipe: self._scripts.advance(client=pipe, **call)))
+        return advanced(self._durability.write(lambda pipe: self._scripts.advance(client=pipe, **call)))
 
     def release(
         self,
@@ -300,7 +213,7 @@ class WorkQueue:
                     keys.work(partition, shard.job_id),
                     keys.due(partition, Stage.SETTLE),
                 ],
-                args=[shard.id, shard.token, ShardState.DONE, shard.job_id, *_flat(fields)],
+                args=[shard.id, shard.token, ShardState.DONE, shard.job_id, *flat(fields)],
             )
         )
 
@@ -319,52 +232,3 @@ class WorkQueue:
                 args=[shard.id, job.id, job.token],
             )
         )
-
-    # --- shared by both ----------------------------------------------------------------------
-
-    @staticmethod
-    def _partition(member: ShardWork | JobWork) -> int:
-        return keys.partition_of(member.job_id if isinstance(member, ShardWork) else member.id)
-
-    def _call(
-        self,
-        member: ShardWork | JobWork,
-        kind: str,
-        state: str,
-        stage: Stage,
-        next_stage: Stage,
-        delay_s: float | None,
-        fields: Mapping[str, Any],
-        *,
-        keep: bool = False,
-    ) -> dict[str, Any]:
-        partition = self._partition(member)
-        delay = "" if delay_s is None else int(delay_s * 1000)
-        return {
-            "keys": [
-                keys.work(partition, member.id),
-                keys.tally(partition),
-                keys.due(partition, stage),
-                keys.due(partition, next_stage),
-            ],
-            "args": [member.id, member.token, kind, state, delay, int(keep), *_flat(fields)],
-        }
-
-    def _advance(
-        self,
-        member: ShardWork | JobWork,
-        kind: str,
-        state: str,
-        stage: Stage,
-        next_stage: Stage,
-        delay_s: float | None,
-        fields: Mapping[str, Any],
-        *,
-        keep: bool = False,
-    ) -> Advanced | None:
-        call = self._call(member, kind, state, stage, next_stage, delay_s, fields, keep=keep)
-        return _advanced(self._scripts.advance(**call))
-
-
-def _advanced(reply: list[int]) -> Advanced | None:
-    return Advanced(reply[1], cancel=bool(reply[2])) if reply[0] else None

@@ -17,7 +17,12 @@ __all__ = ["close_unanswered"]
 def close_unanswered(
     context: WorkerContext, shard: ShardWork, stage: Stage, error_type: ErrorType, message: str
 ) -> None:
-    """Give every row of a shard that has no outcome this one, and end the shard."""
+    """Give every row of a shard that has no outcome this one, and end the shard.
+
+    Does nothing once the lease is lost: whoever holds it now may know better.
+    """
+    if not context.work.renew(shard, stage):
+        return
     meta = context.jobs.find(shard.job_id)
     if meta is not None:
         lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))

@@ -8,13 +8,15 @@ import orjson
 import structlog
 
 from batchline_shared.dialects.registry import dialect
-from batchline_shared.errors import ProviderError, ProviderUnavailableError
+from batchline_shared.errors import ProviderError, ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s
 from batchline_worker.building import position_of
 from batchline_worker.landing import Lander, RowNames, open_rows_of
 from batchline_worker.providers.base import BatchPhase
+from batchline_worker.stages.closing import close_unanswered
+from batchline_worker.stages.poll import LOST_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,8 @@ __all__ = ["work"]
 
 _log = structlog.get_logger("batchline.collect")
 
-_READ_AGAIN = 3
-"""How often results with fewer lines than the batch counts are read again before that is believed."""
+_READ_AGAIN = 5
+"""How often results with fewer lines than there should be are read again before that is believed."""
 
 _UNANSWERED = {
     BatchPhase.EXPIRED: (
@@ -63,17 +65,25 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))
     try:
         batch = provider.poll(shard.batch_id)
+        if not batch.phase.is_final:
+            raise ProviderUnavailableError(shard.provider, f"the batch had ended, and now is {batch.status}")
         seen = _land_lines(meta, shard, lander, provider.lines(batch))
-        if seen < batch.completed + batch.failed and shard.idle_polls < _READ_AGAIN:
-            # A file cut at a line's end looks whole; what it lacks would be paid for again.
-            raise ProviderUnavailableError(
-                shard.provider, f"{seen} result lines for {batch.completed + batch.failed}"
-            )
+    except ProviderRejectedError as error:
+        # It said that the batch has ended, and now knows no such batch or file.
+        if shard.unseen + 1 < LOST_AFTER:
+            _again(context, shard, str(error), unseen=shard.unseen + 1)
+            return
+        message = f"the provider lost the results: {error}"
+        close_unanswered(context, shard, Stage.COLLECT, ErrorType.MISSING, message)
+        context.nudge(Stage.SETTLE)
+        return
     except ProviderError as error:
-        wait_s = delay_s(shard.idle_polls)
-        fields: dict[str, str | int] = {"idle_polls": shard.idle_polls + 1, "message": str(error)}
-        context.work.release(shard, ShardState.COLLECTING, (Stage.COLLECT, Stage.COLLECT), wait_s, **fields)
-        _log.warning("collect_failed", shard=shard.id, again_in_s=round(wait_s, 1), reason=str(error))
+        _again(context, shard, str(error))
+        return
+    expected = _expected(shard, batch)
+    if seen < expected and shard.unseen < _READ_AGAIN:
+        # A file cut at a line's end looks whole; what it lacks would be paid for again.
+        _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1)
         return
     # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
     if not context.leases.renew(hold):
@@ -84,25 +94,44 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed)
 
 
+def _again(context: WorkerContext, shard: ShardWork, message: str, **fields: int) -> None:
+    """Read the results again later; what was read of them has landed."""
+    wait_s = delay_s(shard.idle_polls)
+    stages = (Stage.COLLECT, Stage.COLLECT)
+    idle = shard.idle_polls + 1
+    context.work.release(
+        shard, ShardState.COLLECTING, stages, wait_s, idle_polls=idle, message=message, **fields
+    )
+    _log.warning("collect_failed", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
+
+
+def _expected(shard: ShardWork, batch: RemoteBatch) -> int:
+    """How many of a shard's rows the results should name; counts alone have been seen to be wrong."""
+    if batch.phase is BatchPhase.COMPLETED:
+        return shard.segment.rows
+    return min(shard.segment.rows, batch.completed + batch.failed)
+
+
 def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator[bytes]) -> int:
-    """Land what the lines say; returns how many there were."""
+    """Land what the lines say; returns how many rows they name."""
     speech = dialect(meta.provider)
     segment = shard.segment
-    strangers = count = 0
+    strangers = 0
+    named = bytearray(segment.rows)
     for raw in lines:
-        count += 1
         parsed = _parsed(raw)
         wire_id = parsed.get("custom_id") if parsed is not None else None
         position = position_of(wire_id, shard.id) if isinstance(wire_id, str) else None
         if parsed is None or position is None or position >= segment.rows:
             strangers += 1
             continue
+        named[position] = 1
         lander.answered(segment.row(position), speech.classify(parsed, structured=meta.structured), raw)
     lander.flush()
     if strangers:
         # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.
         _log.warning("lines_not_understood", shard=shard.id, batch=shard.batch_id, lines=strangers)
-    return count
+    return sum(named)
 
 
 def _parsed(raw: bytes) -> dict[str, Any] | None:

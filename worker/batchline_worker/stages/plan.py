@@ -62,7 +62,7 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
     meta = context.jobs.find(job.id)
     if meta is None:
         # Its client died before committing, or Redis lost it: there is nothing to plan.
-        context.work.drop_job(job)
+        context.work.drop_job(job, Stage.PLAN)
     elif meta.status == STAGING:
         context.work.postpone_job(job, Stage.PLAN, _STAGING_S)
     elif meta.retrying and job.waited < _MAX_WAITS:
@@ -177,7 +177,8 @@ class _Draft:
         if not self.rows:
             # A request larger than the setting still goes out, alone; enqueue has
             # made sure that it is not larger than the provider allows.
-            count = max(count, 1)
+            if count < 1:
+                count, whole = 1, info.max_row_bytes
             self._chunk_from = chunk
         if count > 0:
             self.rows += rows[:count]

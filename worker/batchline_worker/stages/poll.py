@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
+from redis.exceptions import RedisError
 
 from batchline_shared.errors import ProviderError, ProviderRejectedError
 from batchline_shared.ledger import ShardState, Stage
@@ -12,13 +14,16 @@ from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages.closing import close_unanswered
+from batchline_worker.stages.reconcile import dead_with
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["work"]
+__all__ = ["LOST_AFTER", "work"]
 
 _log = structlog.get_logger("batchline.poll")
 
@@ -30,7 +35,7 @@ _FULL_WAIT_S = 60.0
 _MAX_UPLOADS = 5
 """How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
 
-_LOST_AFTER = 10
+LOST_AFTER = 10
 """Polls in a row that do not know the batch, until it counts as lost."""
 
 _AGAIN = (Stage.POLL, Stage.POLL)
@@ -43,15 +48,25 @@ def work(context: WorkerContext) -> int:
     for shard in shards:
         by_provider.setdefault(shard.provider, []).append(shard)
     for name, mine in by_provider.items():
-        _poll(context, name, mine)
+        with _apart(name):
+            _poll(context, name, mine)
     return len(shards)
 
 
+@contextmanager
+def _apart(name: str) -> Iterator[None]:
+    """Keep what goes wrong with one batch or provider from the others; its lease brings it back."""
+    try:
+        yield
+    except RedisError:
+        raise
+    except Exception:  # noqa: BLE001 - logged; nothing is written, so nothing is lost
+        _log.exception("poll_broke", of=name)
+
+
 def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
-    for shard in shards:
-        if shard.cancel and not shard.cancel_sent:
-            _cancel(context, shard)
-    followed = [shard for shard in shards if shard.cancel_sent or not shard.cancel]
+    # One that cannot be cancelled is followed like the others: it may have ended.
+    followed = [shard for shard in shards if not (_to_cancel(shard) and _cancelled(context, shard))]
     if not followed:
         return
     try:
@@ -61,24 +76,31 @@ def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
             _later(context, shard, str(error))
         return
     for shard in followed:
-        batch = batches.get(shard.batch_id)
-        if batch is None:
-            _poll_alone(context, shard)
-        else:
-            _note(context, shard, batch)
+        with _apart(shard.id):
+            batch = batches.get(shard.batch_id)
+            if batch is None:
+                _poll_alone(context, shard)
+            else:
+                _note(context, shard, batch)
 
 
-def _cancel(context: WorkerContext, shard: ShardWork) -> None:
+def _to_cancel(shard: ShardWork) -> bool:
+    return shard.cancel and not shard.cancel_sent
+
+
+def _cancelled(context: WorkerContext, shard: ShardWork) -> bool:
+    """Ask for the batch to be cancelled; False when that failed, and is to be tried again."""
     try:
         batch = context.provider(shard.provider).cancel(shard.batch_id)
     except ProviderError as error:
-        _later(context, shard, str(error))
-        return
+        _log.warning("cancel_failed", shard=shard.id, reason=str(error))
+        return False
     wait_s = jittered_s(context.settings.poll_interval_s)
     context.work.release(
         shard, ShardState.SUBMITTED, _AGAIN, wait_s, cancel_sent=1, provider_status=batch.status
     )
     _log.info("cancel_sent", shard=shard.id, batch=shard.batch_id)
+    return True
 
 
 def _poll_alone(context: WorkerContext, shard: ShardWork) -> None:
@@ -86,8 +108,8 @@ def _poll_alone(context: WorkerContext, shard: ShardWork) -> None:
         batch = context.provider(shard.provider).poll(shard.batch_id)
     except ProviderRejectedError as error:
         # A batch may be unknown for moments after it was created.
-        if shard.idle_polls < _LOST_AFTER:
-            _later(context, shard, str(error))
+        if shard.unseen + 1 < LOST_AFTER:
+            _later(context, shard, str(error), unseen=shard.unseen + 1)
             return
         close_unanswered(
             context, shard, Stage.POLL, ErrorType.MISSING, f"the provider lost the batch: {error}"
@@ -103,7 +125,7 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
     if batch.phase is BatchPhase.FAILED and _try_again(context, shard, batch):
         return
     if batch.phase.is_final:
-        fields: dict[str, str | int] = {"provider_status": batch.status, "idle_polls": 0}
+        fields: dict[str, str | int] = {"provider_status": batch.status, "idle_polls": 0, "unseen": 0}
         context.work.release(shard, ShardState.COLLECTING, (Stage.POLL, Stage.COLLECT), 0.0, **fields)
         context.nudge(Stage.COLLECT)
         _log.info("ended", shard=shard.id, batch=batch.id, status=batch.status)
@@ -119,6 +141,7 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
         completed=batch.completed,
         failed=batch.failed,
         idle_polls=idle,
+        unseen=0,
     )
 
 
@@ -128,40 +151,46 @@ def _interval_s(context: WorkerContext, idle: int) -> float:
     return jittered_s(min(max(longest, shortest), shortest * 1.5 ** min(idle, 63)))
 
 
-def _later(context: WorkerContext, shard: ShardWork, message: str) -> None:
+def _later(context: WorkerContext, shard: ShardWork, message: str, **fields: int) -> None:
     """The batch could not be looked at; it goes on all the same."""
     wait_s = max(jittered_s(context.settings.poll_interval_s), delay_s(shard.idle_polls))
+    idle = shard.idle_polls + 1
     context.work.release(
-        shard, ShardState.SUBMITTED, _AGAIN, wait_s, idle_polls=shard.idle_polls + 1, message=message
+        shard, ShardState.SUBMITTED, _AGAIN, wait_s, idle_polls=idle, message=message, **fields
     )
     _log.warning("poll_failed", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
 
 
 def _try_again(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
     """Send a batch again that was refused as a whole, unread: nothing ran, nothing is billed."""
-    if shard.cancel:
-        return False
     refusals = [error for error in batch.errors if error.line is None]
     if batch.enqueued_limit_tokens is not None or any(e.code == "token_limit_exceeded" for e in refusals):
         message = refusals[0].message if refusals else "no room for the batch's tokens"
         wait_s = max(delay_s(0, base_s=_FULL_WAIT_S), context.settings.poll_interval_s)
         return _send_again(context, shard, ShardState.UPLOADED, wait_s, message)
     unfound = any(e.param == "file_id" or e.message.startswith("Cannot find file") for e in refusals)
-    if unfound and shard.attempts < _MAX_UPLOADS:
-        return _send_again(context, shard, ShardState.PENDING, delay_s(shard.attempts), refusals[0].message)
+    if unfound and shard.uploads < _MAX_UPLOADS:
+        wait_s = delay_s(shard.uploads)
+        return _send_again(
+            context, shard, ShardState.PENDING, wait_s, refusals[0].message, uploads=shard.uploads + 1
+        )
     return False
 
 
 def _send_again(
-    context: WorkerContext, shard: ShardWork, state: ShardState, wait_s: float, message: str
+    context: WorkerContext, shard: ShardWork, state: ShardState, wait_s: float, message: str, **counts: int
 ) -> bool:
+    """Back to submission, which also ends it there if it was cancelled."""
     fields: dict[str, str | int] = {
+        **counts,
         "batch_id": "",
-        "dead_batches": " ".join((*shard.dead_batches, shard.batch_id)),
+        "dead_batches": dead_with(shard, shard.batch_id),
         "provider_status": "",
         "idle_polls": 0,
+        "unseen": 0,
         "message": message,
     }
+    wait_s = 0.0 if shard.cancel else wait_s
     context.work.release(shard, state, (Stage.POLL, Stage.SUBMIT), wait_s, **fields)
     context.jobs.explain(shard.job_id, message)
     _log.warning("refused_as_a_whole", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)

@@ -8,20 +8,21 @@ only a person ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from batchline_shared.errors import ProviderError
 from batchline_shared.ledger import JobStatus, ShardState, Stage
 from batchline_worker.backoff import delay_s, jittered_s
+from batchline_worker.providers.base import BatchPhase
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["reconcile"]
+__all__ = ["FRESH", "dead_with", "reconcile"]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -32,6 +33,19 @@ _ABSENT_TWICE = 2
 
 _MAX_ATTEMPTS = 20
 """Creations of unknown outcome after which something is wrong that waiting will not mend."""
+
+_DEAD_BATCHES = 32
+"""Batches of a shard that are remembered after they came to nothing. Each takes half a minute at least, and
+`find` looks back five minutes, so that those it may show are among them."""
+
+FRESH: Final[dict[str, str | int]] = {
+    "attempts": 0,
+    "refused_ms": 0,
+    "idle_polls": 0,
+    "unseen": 0,
+    "message": "",
+}
+"""Fields of a shard whose batch has just been accepted: what went wrong before counts no more."""
 
 _AGAIN = (Stage.SUBMIT, Stage.SUBMIT)
 
@@ -49,14 +63,15 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
             shard_id=shard.id, file_id=shard.file_id, since_s=shard.intent_ms / 1000 - _SKEW_S
         )
     except ProviderError as error:
-        _cannot_tell(context, shard, since_s, str(error))
+        _cannot_tell(context, shard, str(error))
         return
     found = [batch for batch in found if batch.id not in shard.dead_batches]
     if found:
         _adopt(context, shard, found)
     elif shard.absent + 1 < _ABSENT_TWICE:
         # A list may lag behind; one empty look proves little.
-        context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s / 2, absent=shard.absent + 1)
+        fields = {"absent": shard.absent + 1, "blind_ms": 0, "idle_polls": 0}
+        context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s / 2, **fields)
     elif shard.attempts >= _MAX_ATTEMPTS:
         _doubt(context, shard, f"{shard.attempts} creations of unknown outcome, and no batch to be found")
     else:
@@ -66,16 +81,18 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
 
 
 def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -> None:
-    """Take the oldest batch as ours; any other is a second one, and is stopped."""
-    ours, *doubles = found
+    """Take the oldest batch that was not refused as ours; any other is a second one, and is stopped."""
+    ours = next((batch for batch in found if batch.phase is not BatchPhase.FAILED), found[0])
+    doubles = [batch for batch in found if batch is not ours]
     adopted = context.work.release(
         shard,
         ShardState.SUBMITTED,
         (Stage.SUBMIT, Stage.POLL),
-        jittered_s(context.settings.poll_interval_s),
+        0.0 if shard.cancel else jittered_s(context.settings.poll_interval_s),
         batch_id=ours.id,
         provider_status=ours.status,
-        message="",
+        dead_batches=dead_with(shard, *(double.id for double in doubles)),
+        **FRESH,
     )
     if adopted is None:
         return
@@ -92,14 +109,20 @@ def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -
             _log.error("double_batch_not_cancelled", batch=double.id, reason=str(error))
 
 
-def _cannot_tell(context: WorkerContext, shard: ShardWork, since_s: float, message: str) -> None:
-    if since_s > context.settings.reconcile_quiet_s + context.settings.doubt_after_s:
+def dead_with(shard: ShardWork, *batch_ids: str) -> str:
+    """The shard's `dead_batches` field with these batches added."""
+    return " ".join([*shard.dead_batches, *batch_ids][-_DEAD_BATCHES:])
+
+
+def _cannot_tell(context: WorkerContext, shard: ShardWork, message: str) -> None:
+    fields: dict[str, str | int] = {"idle_polls": shard.idle_polls + 1, "message": message}
+    if not shard.blind_ms:
+        fields["blind_ms"] = "@now"
+    elif context.work.now_ms() - shard.blind_ms > context.settings.doubt_after_s * 1000:
         _doubt(context, shard, message)
         return
     wait_s = delay_s(shard.idle_polls)
-    context.work.release(
-        shard, ShardState.SUBMITTING, _AGAIN, wait_s, idle_polls=shard.idle_polls + 1, message=message
-    )
+    context.work.release(shard, ShardState.SUBMITTING, _AGAIN, wait_s, **fields)
     _log.warning("cannot_reconcile", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
 
 

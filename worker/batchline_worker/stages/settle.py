@@ -29,17 +29,22 @@ def work(context: WorkerContext) -> int:
 
 
 def _settle(context: WorkerContext, job: JobWork) -> None:
+    # The bits before the record, so that the record's counts are not older than they.
+    done = context.jobs.done_count(job.id)
     meta = context.jobs.find(job.id)
     if meta is None:
-        context.work.drop_job(job)
+        context.work.drop_job(job, Stage.SETTLE)
         return
-    if not meta.is_final and context.jobs.done_count(job.id) < meta.total:
+    if not meta.is_final and done < meta.total:
         _recover(context, job)
         return
     retention_s = context.settings.retention_s
-    status = JobStatus(meta.status) if meta.is_final else final_status(meta)
+    status = JobStatus(meta.status) if meta.is_final else final_status(meta, cancelled=job.cancel)
     # The record first: should we die in between, the next tick comes here again.
-    context.jobs.finish(job.id, status, message=_message(meta, status), retention_s=retention_s)
+    if not context.jobs.finish(job.id, status, message=_message(meta, status), retention_s=retention_s):
+        # A retry is taking outcomes back: planning waits for it.
+        context.work.replan(job)
+        return
     if meta.idempotency:
         context.jobs.expire_claim(meta.idempotency, retention_s)
     counts = {
@@ -58,9 +63,13 @@ def _recover(context: WorkerContext, job: JobWork) -> None:
     ever held are planned anew.
     """
     reopened = 0
-    for shard in context.work.shards_of(job.id):
-        if shard.batch_id and open_rows_of(context.jobs, job.id, shard.segment):
+    spoken_for: set[int] = set()
+    # A row that was tried again lies in several shards; the newest knows its outcome.
+    for shard in reversed(context.work.shards_of(job.id)):
+        lost = open_rows_of(context.jobs, job.id, shard.segment) if shard.batch_id else []
+        if lost and spoken_for.isdisjoint(lost):
             reopened += context.work.reopen_shard(job, shard)
+        spoken_for.update(lost)
     if reopened:
         context.nudge(Stage.COLLECT)
     else:
@@ -69,9 +78,10 @@ def _recover(context: WorkerContext, job: JobWork) -> None:
     _log.warning("outcomes_were_missing", job=job.id, reopened=reopened)
 
 
-def final_status(meta: JobMeta) -> JobStatus:
-    """How a job has ended whose requests all have their outcome."""
-    if meta.status == JobStatus.CANCELLING and meta.errors.get(ErrorType.CANCELLED):
+def final_status(meta: JobMeta, *, cancelled: bool = False) -> JobStatus:
+    """How a job has ended whose requests all have their outcome; `cancelled`: its work was marked so."""
+    asked = cancelled or meta.status == JobStatus.CANCELLING
+    if asked and meta.errors.get(ErrorType.CANCELLED):
         return JobStatus.CANCELLED
     if meta.succeeded:
         return JobStatus.COMPLETED

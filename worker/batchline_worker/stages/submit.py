@@ -15,14 +15,13 @@ from batchline_shared.errors import (
     ProviderBusyError,
     ProviderError,
     ProviderRejectedError,
-    ProviderUnavailableError,
 )
 from batchline_shared.ledger import JobStatus, ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import reconcile
+from batchline_worker.stages.reconcile import FRESH, reconcile
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
@@ -93,7 +92,15 @@ def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) 
     if not context.leases.renew(hold):
         return
     meta = context.jobs.find(shard.job_id)
-    if meta is None or context.work.announce(shard) is None:
+    if meta is None:
+        context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
+        return
+    announced = context.work.announce(shard)
+    if announced is None:
+        return
+    if announced.cancel:
+        # Nothing has been sent under this intent, so there is nothing to look for.
+        _close_cancelled(context, shard)
         return
     if hold.remaining_s < context.settings.create_timeout_s + _MARGIN_S:
         # We were frozen since the renewal. The intent stands, so this shard goes
@@ -109,10 +116,11 @@ def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) 
         )
     except ProviderRejectedError as error:
         _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
-    except ProviderUnavailableError as error:
-        _unknown(context, shard, str(error))
-    except ProviderError as error:
+    except (ProviderAuthError, ProviderBusyError) as error:
         _refused(context, shard, ShardState.UPLOADED, error)
+    except ProviderError as error:
+        # Only what proves a refusal may be followed by another creation.
+        _unknown(context, shard, str(error))
     else:
         _record(context, shard, batch)
 
@@ -125,7 +133,7 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
         jittered_s(context.settings.poll_interval_s),
         batch_id=batch.id,
         provider_status=batch.status,
-        message="",
+        **FRESH,
     )
     if recorded is None:
         # Somebody else holds the shard now, in `submitting`: they will find the batch.
@@ -134,6 +142,8 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
     _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
     started = [JobStatus.QUEUED, JobStatus.SUBMITTING]
     context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=started, stamp="submitted_ms")
+    if shard.message:
+        context.jobs.explain(shard.job_id, "")
 
 
 def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:

@@ -7,6 +7,12 @@ local function enter(work, tally, kind, state)
   redis.call('HSET', work, 'state', state)
 end
 
+-- The next lease's token. It only grows, and holds the time: a server that lost its last second to a power
+-- cut must not hand out a token that a worker still holds.
+local function next_token(work, now)
+  return math.max(now, tonumber(redis.call('HGET', work, 'token') or '0') + 1)
+end
+
 -- Whether `token` is still the newest lease: every write by a worker depends on it.
 local function holds(work, token)
   return redis.call('HGET', work, 'token') == token

@@ -6,10 +6,11 @@
 if not holds(KEYS[1], ARGV[2]) then return 0 end
 local now = now_ms()
 enter(KEYS[1], KEYS[2], 'shard', ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'token', 1)
-redis.call('HSET', KEYS[1], 'lease_until', 0, 'closed_ms', now)
+redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'lease_until', 0, 'closed_ms', now)
 set_fields(KEYS[1], now, 5)
 redis.call('ZREM', KEYS[3], ARGV[1])
+-- The job's work may be gone: then there is nothing to settle, and counting would bring half of it back.
+if redis.call('EXISTS', KEYS[4]) == 0 then return 1 end
 if redis.call('HINCRBY', KEYS[4], 'open', -1) <= 0 and redis.call('HGET', KEYS[4], 'state') == 'wait' then
   enter(KEYS[4], KEYS[2], 'job', 'settle')
   redis.call('ZADD', KEYS[5], now, ARGV[4])

@@ -3,10 +3,12 @@
 -- Returns {1} landed; {0} nothing new; {2, position, ...} only these positions are new: call again with
 -- those; {-1} the job is gone.
 if redis.call('EXISTS', KEYS[1]) == 0 then return {-1} end
-local rows, fresh = {}, {}
+local rows, fresh, met = {}, {}, {}
 for row in string.gmatch(ARGV[1], '%d+') do
   rows[#rows + 1] = row
-  if redis.call('GETBIT', KEYS[2], row) == 0 then fresh[#fresh + 1] = #rows - 1 end
+  -- A provider's file may name a row twice: only the first counts.
+  if not met[row] and redis.call('GETBIT', KEYS[2], row) == 0 then fresh[#fresh + 1] = #rows - 1 end
+  met[row] = true
 end
 if #fresh == 0 then return {0} end
 if #fresh < #rows then

@@ -1,18 +1,21 @@
 --! include _clock
 --! include _work
 -- Creates or reopens a job's work record, due for planning after a delay.
--- KEYS: work record, tally, due set of planning.  ARGV: job id, delay in ms, field, value, ...
+-- KEYS: work record, tally, due set of planning, the job's shards.
+-- ARGV: job id, delay in ms, prefix of work records, field, value, ...
 -- The token only grows, so that a lease from before cannot write into the new round.
 local now = now_ms()
 local before = redis.call('HGET', KEYS[1], 'state')
 if before and before ~= 'closed' then
   return 0
 end
-redis.call('PERSIST', KEYS[1])
 enter(KEYS[1], KEYS[2], 'job', 'plan')
-redis.call('HINCRBY', KEYS[1], 'token', 1)
-redis.call('HSET', KEYS[1], 'open', 0, 'lease_until', 0)
+redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'open', 0, 'lease_until', 0)
 redis.call('HDEL', KEYS[1], 'cancel')
-set_fields(KEYS[1], now, 3)
+set_fields(KEYS[1], now, 4)
 redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
+-- What was to expire with the finished job lives on with it: a shard that went would be asked for again.
+redis.call('PERSIST', KEYS[1])
+redis.call('PERSIST', KEYS[4])
+for _, shard in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do redis.call('PERSIST', ARGV[3] .. shard) end
 return now

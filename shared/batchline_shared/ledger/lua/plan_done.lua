@@ -4,7 +4,7 @@
 -- KEYS: job's work, tally, due set of planning, due set of settling.  ARGV: job id, token.
 if not holds(KEYS[1], ARGV[2]) then return 0 end
 redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('HSET', KEYS[1], 'lease_until', 0)
+redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now_ms()), 'lease_until', 0)
 if tonumber(redis.call('HGET', KEYS[1], 'open')) > 0 then
   enter(KEYS[1], KEYS[2], 'job', 'wait')
 else

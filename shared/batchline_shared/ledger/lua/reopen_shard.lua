@@ -5,6 +5,7 @@
 if not holds(KEYS[4], ARGV[3]) then return 0 end
 if redis.call('HGET', KEYS[1], 'state') ~= 'done' then return 0 end
 enter(KEYS[1], KEYS[2], 'shard', 'collecting')
+redis.call('HSET', KEYS[1], 'idle_polls', 0, 'unseen', 0)
 redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
 redis.call('HINCRBY', KEYS[4], 'open', 1)
 enter(KEYS[4], KEYS[2], 'job', 'wait')

@@ -1,0 +1,116 @@
+"""One job's chunks: requests in, outcomes out, and the bits that say which rows have theirs.
+
+Plain reads and idempotent writes; what must happen at once is in `jobs`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batchline_shared.errors import LedgerError
+from batchline_shared.ledger import keys
+from batchline_shared.ledger.chunks import pack, pack_json, unpack, unpack_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from redis import Redis
+
+__all__ = ["STAGING_S", "ChunkInfo", "InputChunk", "Payload"]
+
+STAGING_S = 24 * 3600
+"""How long the parts of an enqueue that never ended are kept."""
+
+_READ_AHEAD = 4
+"""Chunks fetched in one round trip: hides the latency, bounds the memory."""
+
+
+class ChunkInfo(NamedTuple):
+    """What planning needs to know of a chunk."""
+
+    first_row: int
+    rows: int
+    bytes: int
+    """Bytes of its rows, unpacked, without newlines."""
+    max_row_bytes: int
+
+
+class InputChunk(NamedTuple):
+    """One chunk of requests as `enqueue` writes it."""
+
+    number: int
+    info: ChunkInfo
+    rows: list[bytes]
+    custom_ids: list[str] | None
+    """None where the ids are the default ones."""
+
+
+class Payload:
+    """The chunks of jobs."""
+
+    def __init__(self, client: Redis) -> None:
+        # redis-py types every reply as str or bytes, whatever the client decodes; ours are bytes.
+        self._client: Any = client
+
+    def write_chunks(self, job_id: str, chunks: Sequence[InputChunk]) -> None:
+        """Write chunks of requests; writing one again changes nothing."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for chunk in chunks:
+                pipe.hset(keys.input_chunks(job_id), str(chunk.number), pack(chunk.rows))
+                pipe.hset(keys.index(job_id), str(chunk.number), ",".join(map(str, chunk.info)))
+                if chunk.custom_ids is not None:
+                    pipe.hset(keys.identifiers(job_id), str(chunk.number), pack_json(chunk.custom_ids))
+            # Tells others that this enqueue is alive; see `staged`.
+            pipe.hincrby(keys.meta(job_id), "staged", len(chunks))
+            for key in keys.job_keys(job_id):
+                pipe.expire(key, STAGING_S)
+            pipe.execute()
+
+    def outcome_chunk(self, job_id: str, landing: int) -> bytes:
+        """A landing as it is stored, for `take_back`."""
+        return _present(job_id, [self._client.hget(keys.outcomes(job_id), str(landing))])[0]
+
+    def infos(self, job_id: str, start: int, stop: int) -> list[ChunkInfo]:
+        """What planning needs of the chunks `start … stop - 1`."""
+        if stop <= start:
+            return []
+        found = self._client.hmget(keys.index(job_id), [str(n) for n in range(start, stop)])
+        return [ChunkInfo(*map(int, entry.split(b","))) for entry in _present(job_id, found)]
+
+    def rows(self, job_id: str, chunks: Sequence[int]) -> Iterator[list[bytes]]:
+        """The request rows of these chunks, chunk by chunk, in bounded memory."""
+        yield from map(unpack, self._stream(job_id, keys.input_chunks(job_id), chunks))
+
+    def custom_ids(self, job_id: str, chunks: Sequence[int]) -> Iterator[list[str]]:
+        """The custom ids of these chunks' rows, chunk by chunk."""
+        yield from map(unpack_json, self._stream(job_id, keys.identifiers(job_id), chunks))
+
+    def outcome_rows(self, job_id: str, start: int, stop: int) -> Iterator[list[bytes]]:
+        """The outcome rows of the landings `start … stop - 1`, landing by landing."""
+        yield from map(unpack, self._stream(job_id, keys.outcomes(job_id), range(start, stop)))
+
+    def _stream(self, job_id: str, key: str, chunks: Sequence[int]) -> Iterator[bytes]:
+        for at in range(0, len(chunks), _READ_AHEAD):
+            names = [str(n) for n in chunks[at : at + _READ_AHEAD]]
+            yield from _present(job_id, self._client.hmget(key, names))
+
+    def open_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
+        """Those of `rows` rows from `first_row` on that have no outcome yet."""
+        low, high = first_row // 8, (first_row + rows - 1) // 8
+        bits = self._client.getrange(keys.done(job_id), low, high).ljust(high - low + 1, b"\0")
+        return [
+            row
+            for row in range(first_row, first_row + rows)
+            if not bits[row // 8 - low] & (0x80 >> (row % 8))
+        ]
+
+    def done_count(self, job_id: str) -> int:
+        """How many rows have their outcome."""
+        return int(self._client.bitcount(keys.done(job_id)))
+
+
+def _present(job_id: str, values: list[bytes | None]) -> list[bytes]:
+    found = [value for value in values if value is not None]
+    if len(found) != len(values):
+        raise LedgerError(f"chunks of job {job_id} are missing; was part of Redis evicted or deleted?")
+    return found

@@ -1,0 +1,195 @@
+"""What the work records hold (`keys.work`), as typed values: a lease returns them.
+
+Like a job's record, each is read whole and never written back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
+
+import orjson
+
+from batchline_shared.errors import LedgerError
+from batchline_shared.ledger.records import as_int, as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["JobWork", "Segment", "ShardState", "ShardWork", "Stage"]
+
+
+class Stage(StrEnum):
+    """What a worker does with due work; each has its own due sets, task and queue."""
+
+    PLAN = "plan"
+    SUBMIT = "submit"
+    POLL = "poll"
+    COLLECT = "collect"
+    SETTLE = "settle"
+
+
+class ShardState(StrEnum):
+    """Where a shard stands. `docs/state_machine.md` draws the moves."""
+
+    PENDING = "pending"
+    """To be built and uploaded."""
+    UPLOADED = "uploaded"
+    """Its input file is at the provider; no batch has been asked for."""
+    SUBMITTING = "submitting"
+    """A batch has, or may have, been asked for: never ask again without looking first."""
+    SUBMITTED = "submitted"
+    """Its batch is known and followed."""
+    COLLECTING = "collecting"
+    """Its batch has ended; outcomes are being landed."""
+    IN_DOUBT = "in_doubt"
+    """It cannot be told whether a batch exists; a person decides."""
+    DONE = "done"
+    """Each of its rows has its outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobWork:
+    """A job's work record, as a lease returns it."""
+
+    id: str
+    token: str
+    state: str
+    cursor: str
+    """`chunk,row`: where planning goes on."""
+    next_shard: int
+    sparse: bool
+    """Plan only rows without an outcome: a retry."""
+    cancel: bool
+    open: int
+    """Shards that have not ended."""
+    waited: int
+    """How often planning has waited for a retry that does not end."""
+
+    @classmethod
+    def read(cls, member: str, record: Mapping[bytes, bytes]) -> Self:
+        """Read a whole work hash.
+
+        Raises:
+            LedgerError: A field is missing or malformed.
+        """
+        try:
+            return cls(
+                id=member,
+                token=as_text(record, b"token"),
+                state=record[b"state"].decode(),
+                cursor=as_text(record, b"cursor") or "0,0",
+                next_shard=as_int(record, b"next_shard"),
+                sparse=record.get(b"sparse") == b"1",
+                cancel=record.get(b"cancel") == b"1",
+                open=as_int(record, b"open"),
+                waited=as_int(record, b"waited"),
+            )
+        except (KeyError, ValueError) as error:
+            raise LedgerError(
+                f"the work record of job {member} is malformed: {type(error).__name__}"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Which rows of a job a shard holds, in order: the shard's manifest."""
+
+    first_row: int
+    rows: int
+    chunk_from: int
+    chunk_to: int
+    """One past the last chunk."""
+    picked: tuple[int, ...] = ()
+    """The rows, where they are not simply `first_row …`: a retry's."""
+
+    def row(self, position: int) -> int:
+        """The job's row at a position of the shard, which is what its line bears on the wire."""
+        return self.picked[position] if self.picked else self.first_row + position
+
+    def encode(self) -> bytes:
+        """As it is stored."""
+        return orjson.dumps([self.first_row, self.rows, self.chunk_from, self.chunk_to, self.picked])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read what `encode` wrote."""
+        first_row, rows, chunk_from, chunk_to, picked = orjson.loads(data)
+        return cls(first_row, rows, chunk_from, chunk_to, tuple(picked))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWork:
+    """A shard's work record, as a lease returns it."""
+
+    id: str
+    token: str
+    state: str
+    job_id: str
+    provider: str
+    segment: Segment
+    cancel: bool
+    cancel_sent: bool
+    file_id: str
+    batch_id: str
+    dead_batches: tuple[str, ...]
+    """Batches of it that the provider refused unread; a look-up must not take one for the running one."""
+    provider_status: str
+    completed: int
+    failed: int
+    attempts: int
+    """Creations and refusals since a batch was last accepted: what bounds trying again."""
+    uploads: int
+    """Uploads that the provider took and then could not find."""
+    idle_polls: int
+    """Polls since the batch last changed, or failures in a row: what the next interval grows with."""
+    unseen: int
+    """Times in a row that the provider did not show what it has: the batch, or the lines that it counts."""
+    absent: int
+    """Look-ups since the intent that did not find a batch."""
+    blind_ms: int
+    """When look-ups since the intent began to fail; 0 while they do not."""
+    intent_ms: int
+    """When the last creation was announced; 0 before the first."""
+    refused_ms: int
+    """When the provider first refused to take the shard; 0 if it has not."""
+    created_ms: int
+    message: str
+
+    @classmethod
+    def read(cls, member: str, record: Mapping[bytes, bytes]) -> Self:
+        """Read a whole work hash.
+
+        Raises:
+            LedgerError: A field is missing or malformed.
+        """
+        try:
+            return cls(
+                id=member,
+                token=as_text(record, b"token"),
+                state=as_text(record, b"state"),
+                job_id=record[b"job"].decode(),
+                provider=as_text(record, b"provider"),
+                segment=Segment.decode(record[b"segment"]),
+                cancel=record.get(b"cancel") == b"1",
+                cancel_sent=record.get(b"cancel_sent") == b"1",
+                file_id=as_text(record, b"file_id"),
+                batch_id=as_text(record, b"batch_id"),
+                dead_batches=tuple(as_text(record, b"dead_batches").split()),
+                provider_status=as_text(record, b"provider_status"),
+                completed=as_int(record, b"completed"),
+                failed=as_int(record, b"failed"),
+                attempts=as_int(record, b"attempts"),
+                uploads=as_int(record, b"uploads"),
+                idle_polls=as_int(record, b"idle_polls"),
+                unseen=as_int(record, b"unseen"),
+                absent=as_int(record, b"absent"),
+                blind_ms=as_int(record, b"blind_ms"),
+                intent_ms=as_int(record, b"intent_ms"),
+                refused_ms=as_int(record, b"refused_ms"),
+                created_ms=as_int(record, b"created_ms"),
+                message=as_text(record, b"message"),
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise LedgerError(f"the record of shard {member} is malformed: {type(error).__name__}") from error

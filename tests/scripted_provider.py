@@ -1,0 +1,203 @@
+"""A provider in memory that keeps count of what it was asked, and fails when it is told to."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+
+from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
+from batchline_worker.providers.base import BatchPhase, LineError, RemoteBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+__all__ = ["Fault", "ScriptedProvider", "answer_line", "error_line", "lost_reply"]
+
+
+@dataclass
+class Fault:
+    """What one call does instead of working; `done` first: it takes effect, and then fails."""
+
+    error: BaseException | None = None
+    done: bool = False
+    meanwhile: Callable[[], object] | None = None
+    """Runs before the call takes effect: what others do at that moment."""
+
+
+def answer_line(custom_id: str, text: str = "ok") -> bytes:
+    message = {"role": "assistant", "content": text}
+    body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    }
+    response = {"status_code": 200, "request_id": "r", "body": body}
+    return orjson.dumps({"id": "batch_req_1", "custom_id": custom_id, "response": response, "error": None})
+
+
+def error_line(custom_id: str, status: int = 500) -> bytes:
+    body = {"error": {"message": "it failed", "type": "server_error", "code": None}}
+    response = {"status_code": status, "request_id": "r", "body": body}
+    return orjson.dumps({"id": "batch_req_1", "custom_id": custom_id, "response": response, "error": None})
+
+
+@dataclass
+class ScriptedProvider:
+    """Implements `providers.base.Provider`. Batches run until a test ends them."""
+
+    name: str = "openai"
+    calls: Counter[str] = field(default_factory=Counter)
+    files: dict[str, bytes] = field(default_factory=dict)
+    batches: dict[str, RemoteBatch] = field(default_factory=dict)
+    results: dict[str, list[bytes]] = field(default_factory=dict)
+    faults: defaultdict[str, deque[Fault | None]] = field(default_factory=lambda: defaultdict(deque))
+    unlisted: set[str] = field(default_factory=set)
+    """Batches that `find` does not show, as if the list lagged behind."""
+    answer: Callable[[str], bytes | None] = answer_line
+    """Makes the result line of a request from its id on the wire; None leaves it out."""
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def fail(self, call: str, error: BaseException, *, done: bool = False, times: int = 1) -> None:
+        """Let the next `times` calls fail; `done`: after they took effect."""
+        self.faults[call].extend([Fault(error, done)] * times)
+
+    def meanwhile(self, call: str, action: Callable[[], object]) -> None:
+        """Let something happen at the next call, before it takes effect."""
+        self.faults[call].append(Fault(meanwhile=action))
+
+    def upload(self, buffer: BinaryIO, *, name: str) -> str:
+        def act() -> str:
+            file_id = f"file-{next(self._numbers)}"
+            buffer.seek(0)
+            self.files[file_id] = buffer.read()
+            assert name.startswith("batchline-")
+            return file_id
+
+        return self._call("upload", act)
+
+    def create(
+        self, *, file_id: str, endpoint: str, shard_id: str, metadata: Mapping[str, str]
+    ) -> RemoteBatch:
+        def act() -> RemoteBatch:
+            assert endpoint.startswith("/v1/")
+            assert metadata
+            total = self.files[file_id].count(b"\n")
+            batch = RemoteBatch(
+                f"batch_{next(self._numbers)}",
+                "validating",
+                BatchPhase.VALIDATING,
+                total=total,
+                input_file_id=file_id,
+                shard_id=shard_id,
+            )
+            self.batches[batch.id] = batch
+            return batch
+
+        return self._call("create", act)
+
+    def find(self, *, shard_id: str, file_id: str, since_s: float) -> list[RemoteBatch]:
+        def act() -> list[RemoteBatch]:
+            assert since_s > 0
+            return [
+                batch
+                for batch in self.batches.values()
+                if (batch.shard_id == shard_id or (file_id and batch.input_file_id == file_id))
+                and batch.id not in self.unlisted
+            ]
+
+        return self._call("find", act)
+
+    def poll(self, batch_id: str) -> RemoteBatch:
+        return self._call("poll", lambda: self._known(batch_id))
+
+    def poll_many(self, batch_ids: Collection[str]) -> dict[str, RemoteBatch]:
+        def act() -> dict[str, RemoteBatch]:
+            return {name: self.batches[name] for name in batch_ids if name in self.batches}
+
+        return self._call("poll_many", act)
+
+    def cancel(self, batch_id: str) -> RemoteBatch:
+        def act() -> RemoteBatch:
+            batch = self._known(batch_id)
+            if not batch.phase.is_final:
+                batch = self.batches[batch_id] = replace(
+                    batch, phase=BatchPhase.CANCELLING, status="cancelling"
+                )
+            return batch
+
+        return self._call("cancel", act)
+
+    def lines(self, batch: RemoteBatch) -> Iterator[bytes]:
+        self.calls["lines"] += 1
+        fault = self.faults["lines"].popleft() if self.faults["lines"] else None
+        lines = self.results.get(batch.id, [])
+        if fault is not None and fault.error is not None:
+            yield from lines[: len(lines) // 2]
+            raise fault.error
+        yield from lines
+
+    def delete_file(self, file_id: str) -> None:
+        self.files.pop(file_id, None)
+
+    # --- what the test decides ---------------------------------------------------------------
+
+    def end(self, batch_id: str, phase: BatchPhase = BatchPhase.COMPLETED, **fields: Any) -> None:
+        """Let a batch end, with a result line for each request that `answer` answers."""
+        batch = self.batches[batch_id]
+        if phase is not BatchPhase.FAILED:
+            wire_ids = self.wire_ids(batch_id)
+            self.results[batch_id] = [line for one in wire_ids if (line := self.answer(one)) is not None]
+        done = len(self.results.get(batch_id, []))
+        known: dict[str, Any] = {"completed": done, "status": str(phase), "result_files": ("out",)}
+        self.batches[batch_id] = replace(batch, phase=phase, **{**known, **fields})
+
+    def end_all(self) -> None:
+        """Let every batch that runs end as it would."""
+        for batch in list(self.batches.values()):
+            if batch.phase is BatchPhase.CANCELLING:
+                self.end(batch.id, BatchPhase.CANCELLED)
+            elif not batch.phase.is_final:
+                self.end(batch.id)
+
+    def refuse(self, batch_id: str, *errors: LineError, tokens: int | None = None) -> None:
+        """Let a batch fail as a whole."""
+        self.end(batch_id, BatchPhase.FAILED, errors=errors, enqueued_limit_tokens=tokens, result_files=())
+
+    def wire_ids(self, batch_id: str) -> Sequence[str]:
+        file_id = self.batches[batch_id].input_file_id
+        assert file_id is not None
+        return [orjson.loads(line)["custom_id"] for line in self.files[file_id].splitlines()]
+
+    def running(self) -> list[str]:
+        return [batch.id for batch in self.batches.values() if not batch.phase.is_final]
+
+    def _known(self, batch_id: str) -> RemoteBatch:
+        if batch_id not in self.batches:
+            raise ProviderRejectedError("openai", f"no batch {batch_id}", status_code=404)
+        return self.batches[batch_id]
+
+    def _call(self, name: str, act: Callable[[], Any]) -> Any:
+        self.calls[name] += 1
+        fault = self.faults[name].popleft() if self.faults[name] else None
+        if fault is None:
+            return act()
+        if fault.meanwhile is not None:
+            fault.meanwhile()
+            return act()
+        if fault.done:
+            act()
+        assert fault.error is not None
+        raise fault.error
+
+
+def lost_reply() -> ProviderUnavailableError:
+    """What a transport raises when it cannot tell whether the call took effect."""
+    return ProviderUnavailableError("openai", "connection reset")

@@ -1,0 +1,213 @@
+"""Collecting: every request gets exactly one outcome, whatever the result files hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchline import JobStatus
+from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
+from batchline_shared.ledger import ShardState, Stage
+from batchline_worker.providers.base import BatchPhase
+from batchline_worker.stages import collect
+from scripted_provider import answer_line, error_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchline import Job
+    from worker_bench import WorkerBench
+
+
+def ended(bench: WorkerBench, job: Job[str], phase: BatchPhase = BatchPhase.COMPLETED) -> str:
+    """Let the job's batch end and be due for collecting; returns its id."""
+    batch_id = bench.shard(job).batch_id
+    bench.provider.end(batch_id, phase)
+    bench.later(20)
+    bench.run(Stage.POLL)
+    assert bench.shard(job).state == ShardState.COLLECTING
+    return batch_id
+
+
+def test_results_that_break_off_are_collected_again_and_nothing_is_doubled(bench: WorkerBench) -> None:
+    job = bench.submitted(8)
+    ended(bench, job)
+    bench.provider.fail("lines", ProviderUnavailableError("openai", "broke off"), times=3)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["lines"] == 4
+    assert job.info().succeeded == 8
+    assert job.info().input_tokens == 8 * 3
+    bench.assert_whole(job)
+
+
+def test_a_line_that_comes_twice_counts_once(bench: WorkerBench) -> None:
+    job = bench.submitted(4)
+    batch_id = ended(bench, job)
+    bench.provider.results[batch_id] *= 2
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    bench.assert_whole(job)
+
+
+def test_a_doubled_line_does_not_hide_one_that_lacks(bench: WorkerBench) -> None:
+    job = bench.submitted(4)
+    batch_id = ended(bench, job)
+    whole = bench.provider.results[batch_id]
+    bench.provider.results[batch_id] = [*whole[:3], whole[0]]
+    bench.run(Stage.COLLECT)
+    assert bench.shard(job).state == ShardState.COLLECTING
+
+    bench.provider.results[batch_id] = whole
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 4
+
+
+STRANGERS = [
+    b"no json",
+    b"[1,2]",
+    b"{}",
+    b'{"custom_id":7}',
+    answer_line("request-0"),
+    answer_line("bl-00000000000000000000-0-0"),
+]
+
+
+def test_lines_that_are_not_ours_change_nothing(bench: WorkerBench) -> None:
+    job = bench.submitted(4)
+    batch_id = ended(bench, job)
+    wire_id = bench.provider.wire_ids(batch_id)[0]
+    beyond = wire_id.rpartition("-")[0] + "-4"
+    bench.provider.results[batch_id] += [*STRANGERS, answer_line(beyond), answer_line(wire_id + "x")]
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 4
+    bench.assert_whole(job)
+
+
+def test_fewer_lines_than_requests_are_read_again_before_they_are_missing(bench: WorkerBench) -> None:
+    bench.provider.answer = lambda wire_id: None if wire_id.endswith("-2") else answer_line(wire_id)
+    job = bench.submitted(4)
+    ended(bench, job)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["lines"] > 3
+    assert job.info().errors == {"missing": 1}
+    bench.assert_whole(job)
+
+
+def test_failing_reads_do_not_use_up_the_patience_for_short_ones(bench: WorkerBench) -> None:
+    job = bench.submitted(4)
+    batch_id = ended(bench, job)
+    whole = bench.provider.results[batch_id]
+    bench.provider.results[batch_id] = whole[:2]
+    bench.provider.fail("lines", ProviderUnavailableError("openai", "503"), times=8)
+    for _ in range(9):
+        bench.run(Stage.COLLECT)
+        bench.later(61)
+    bench.provider.results[batch_id] = whole
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 4
+
+
+def test_a_batch_that_takes_its_end_back_is_not_believed_yet(bench: WorkerBench) -> None:
+    job = bench.submitted(4)
+    batch_id = ended(bench, job)
+    whole = bench.provider.results.pop(batch_id)
+    final = bench.provider.batches[batch_id]
+    bench.provider.batches[batch_id] = type(final)(batch_id, "finalizing", BatchPhase.FINALIZING)
+    for _ in range(10):
+        bench.run(Stage.COLLECT)
+        bench.later(61)
+    bench.provider.batches[batch_id], bench.provider.results[batch_id] = final, whole
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 4
+
+
+@pytest.mark.parametrize("call", ["poll", "lines"])
+def test_results_that_the_provider_has_deleted_end_as_missing(bench: WorkerBench, call: str) -> None:
+    job = bench.submitted(4)
+    ended(bench, job)
+    bench.provider.fail(call, ProviderRejectedError("openai", "no such file"), times=100)
+
+    assert bench.finish(job).is_final
+    assert set(job.info().errors) == {"missing"}
+    bench.assert_whole(job)
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"), [(BatchPhase.EXPIRED, "expired"), (BatchPhase.CANCELLED, "cancelled")]
+)
+def test_a_batch_that_ends_early_keeps_what_was_done(
+    bench: WorkerBench, phase: BatchPhase, kind: str
+) -> None:
+    bench.provider.answer = lambda wire_id: answer_line(wire_id) if wire_id.endswith(("-0", "-1")) else None
+    job = bench.submitted(5)
+    ended(bench, job, phase)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 2
+    assert job.info().errors == {kind: 3}
+    bench.assert_whole(job)
+
+
+def test_errors_and_answers_are_told_apart(bench: WorkerBench) -> None:
+    bench.provider.answer = lambda wire_id: (
+        error_line(wire_id) if wire_id.endswith("-1") else answer_line(wire_id)
+    )
+    job = bench.submitted(3)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert [one.success for one in job.results()] == [True, False, True]
+    bench.assert_whole(job)
+
+
+def test_whoever_lost_the_lease_does_not_say_what_is_missing(bench: WorkerBench) -> None:
+    bench.provider.answer = lambda _: None
+    job = bench.submitted(3)
+    batch_id = ended(bench, job, BatchPhase.EXPIRED)
+
+    def steal() -> None:
+        bench.later(130)
+        bench.queue.lease_shards(Stage.COLLECT, 1)
+
+    bench.provider.meanwhile("poll", steal)
+    collect.work(bench.context)
+
+    assert bench.store.done_count(job.id) == 0
+    bench.provider.results[batch_id] = [answer_line(one) for one in bench.provider.wire_ids(batch_id)]
+    assert bench.finish(job) is JobStatus.COMPLETED
+
+
+def collect_meanwhile(bench: WorkerBench) -> Callable[[], object]:
+    def act() -> None:
+        bench.later(130)
+        collect.work(bench.worker())
+
+    return act
+
+
+def test_two_workers_that_collect_at_once_land_each_row_once(bench: WorkerBench) -> None:
+    job = bench.submitted(600)
+    ended(bench, job)
+    bench.provider.meanwhile("poll", collect_meanwhile(bench))
+    collect.work(bench.context)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 600
+    assert job.info().output_tokens == 1200
+    bench.assert_whole(job)
+
+
+def test_given_ids_come_back_with_their_answers_over_many_chunks(bench: WorkerBench) -> None:
+    bench.provider.answer = lambda wire_id: answer_line(wire_id, wire_id.rpartition("-")[2])
+    names = [f"näme {n} 🦜" for n in range(1200)]
+    job = bench.enqueue(1200, custom_ids=names)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    found = {one.custom_id: one.result for one in job.results() if one.success}
+    assert found == {name: str(n) for n, name in enumerate(names)}
