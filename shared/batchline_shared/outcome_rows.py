@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import orjson
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
+from batchline_shared.dialects.jsonl import parse_line
 from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, BatchSuccess, ErrorType, TokenUsage
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSucces
         number: Its number in the file, from 1; names a line that has no custom id.
     """
     try:
-        raw = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        raw, _ = parse_line(line)
+    except ValueError:
         return _error(f"line-{number}", ErrorType.UNKNOWN, f"line {number} is no JSON", None, None)
     custom_id = raw.get("custom_id") if isinstance(raw, dict) else None
     if not isinstance(custom_id, str):

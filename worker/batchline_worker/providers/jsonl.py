@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
+from batchline_shared.dialects.jsonl import parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,8 +40,8 @@ def complete_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         held = line
     if held:
         try:
-            orjson.loads(held)
-        except orjson.JSONDecodeError:
+            parse_line(held)
+        except ValueError:
             raise TruncatedError(f"the last line of {len(held)} bytes is no JSON") from None
         yield held
 

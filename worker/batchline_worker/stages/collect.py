@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import structlog
 
+from batchline_shared.dialects.jsonl import parse_line
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import ProviderError, ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
@@ -119,14 +119,14 @@ def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator
     strangers = 0
     named = bytearray(segment.rows)
     for raw in lines:
-        parsed = _parsed(raw)
+        parsed, line = _parsed(raw)
         wire_id = parsed.get("custom_id") if parsed is not None else None
         position = position_of(wire_id, shard.id) if isinstance(wire_id, str) else None
         if parsed is None or position is None or position >= segment.rows:
             strangers += 1
             continue
         named[position] = 1
-        lander.answered(segment.row(position), speech.classify(parsed, structured=meta.structured), raw)
+        lander.answered(segment.row(position), speech.classify(parsed, structured=meta.structured), line)
     lander.flush()
     if strangers:
         # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.
@@ -134,12 +134,12 @@ def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator
     return sum(named)
 
 
-def _parsed(raw: bytes) -> dict[str, Any] | None:
+def _parsed(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
+        value, line = parse_line(raw)
+    except ValueError:
+        return None, raw
+    return (value if isinstance(value, dict) else None), line
 
 
 def _land_rest(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchline import JobStatus
+from batchline import JobStatus, filter_successful
 from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.providers.base import BatchPhase
@@ -48,6 +48,17 @@ def test_a_line_that_comes_twice_counts_once(bench: WorkerBench) -> None:
     bench.provider.results[batch_id] *= 2
 
     assert bench.finish(job) is JobStatus.COMPLETED
+    bench.assert_whole(job)
+
+
+def test_an_answer_cut_in_the_middle_of_an_emoji_is_not_paid_for_again(bench: WorkerBench) -> None:
+    job = bench.submitted(3)
+    batch_id = ended(bench, job)
+    lines = bench.provider.results[batch_id]
+    bench.provider.results[batch_id] = [line.replace(b'"ok"', rb'"cut \ud83d"') for line in lines]
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert [outcome.result for outcome in filter_successful(job.results())] == ["cut \ufffd"] * 3
     bench.assert_whole(job)
 
 

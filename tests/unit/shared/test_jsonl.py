@@ -1,0 +1,37 @@
+"""A result line that is whole is read, whatever half a character stands in it."""
+
+from __future__ import annotations
+
+import json
+
+import orjson
+import pytest
+
+from batchline_shared.dialects.jsonl import parse_line
+
+
+def test_a_usual_line_comes_back_as_it_is() -> None:
+    line = b'{"a": "x\xe2\x80\xa8y", "b": 1}'
+
+    assert parse_line(line) == ({"a": "x\u2028y", "b": 1}, line)
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\ude00", r"\ude00\ud83d"], ids=["high", "low", "swapped"])
+def test_half_an_emoji_is_replaced_and_the_rest_is_kept(half: str) -> None:
+    value, line = parse_line(b'{"custom_id": "a", "text": "cut ' + half.encode() + rb' and \ud83d\ude00"}')
+
+    assert value["custom_id"] == "a"
+    assert value["text"] == "cut " + "\ufffd" * (len(half) // 6) + " and 😀"
+    assert orjson.loads(line) == value
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b'{"a": NaN}', b"\xff", b"[" * 100_000, b"{'a': 1}"])
+def test_what_is_no_json_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"no JSON|nested|Expecting|decode"):
+        parse_line(line)
+
+
+def test_a_number_of_any_size_stays_a_number() -> None:
+    value, _ = parse_line(json.dumps({"n": 2**70}).encode())
+
+    assert value["n"] == pytest.approx(2**70)
