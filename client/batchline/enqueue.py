@@ -38,6 +38,9 @@ _PLAN_AFTER_S = 60.0
 _STALLED_S = 30.0
 """How long an enqueue with the same idempotency key may stand still before it counts as dead."""
 
+_ALIVE_S = 5.0
+"""How often an enqueue whose requests come slowly shows that it moves."""
+
 _FLUSH_CHUNKS = 4
 
 _MAX_METADATA_BYTES = 64 * 1024
@@ -133,7 +136,8 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
             if held != job_id:
                 store.abandon(job_id)
                 return held
-            _write(connection, plan, job_id, itertools.chain([first], stream))
+            rows = itertools.chain([first], stream)
+            _write(connection, plan, job_id, _alive(store, job_id, rows) if plan.digest else rows)
         except BaseException as error:
             # Whatever went wrong (the user's own iterator included): leave nothing behind. But the
             # answer to the commit, or the disk's, may be what was lost: then the job is real, and
@@ -174,6 +178,16 @@ def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterato
     # lives on, or a committed job that is listed and due.
     connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S)
     store.commit(job_id, {"total": total, "chunks": chunks, "given_ids": int(given)})
+
+
+def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> Iterator[EncodedRequest]:
+    """Pass requests on, and show those who wait for the same key that they come, however slowly."""
+    shown_at = time.monotonic()
+    for request in requests:
+        if time.monotonic() - shown_at > _ALIVE_S:
+            store.touch(job_id)
+            shown_at = time.monotonic()
+        yield request
 
 
 def _committed(store: JobStore, plan: JobPlan, job_id: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from batchline.connection import Connection
     from batchline_shared.dialects.base import Dialect, FileLine
 
-__all__ = ["BatchFile", "enqueue_file", "open_source", "write_lines"]
+__all__ = ["BOM", "BatchFile", "enqueue_file", "numbered_lines", "open_source", "parse_json", "write_lines"]
+
+BOM: Final = b"\xef\xbb\xbf"
+"""What some editors put before the first line of a UTF-8 file."""
 
 _WRITE_BYTES = 96 * 1024
 """Bytes of rows for one write. Larger blocks are mapped anew by the allocator each time: twice the CPU."""
@@ -124,8 +127,7 @@ def enqueue_file(
             return enqueue_rows(connection, plan, file.requests())
         except InvalidRequestError as error:
             # Found beyond the line's form: in its custom id or its size. Here, lines have numbers.
-            reason = str(error).removeprefix(f"request {error.row}: ")
-            raise InvalidBatchFileError(reason, line=file.line) from None
+            raise InvalidBatchFileError(error.reason, line=file.line) from None
     finally:
         if ours:
             stream.close()
@@ -147,7 +149,7 @@ class BatchFile:
         Raises:
             InvalidBatchFileError: The file is empty, or its first line is bad.
         """
-        self._lines = _lines(stream)
+        self._lines = numbered_lines(stream)
         self._speech = speech
         self._model_name = model_name
         self.line, self._first = next(self._lines, (0, b""))
@@ -182,19 +184,12 @@ class BatchFile:
 
     def _read(self, text: bytes) -> FileLine:
         try:
-            return self._speech.read_line(_parse(text), self._model_name)
+            value = parse_json(text)
+            if not isinstance(value, dict):
+                raise ValueError("expected a JSON object")  # noqa: TRY004, TRY301 - one class for a bad line
+            return self._speech.read_line(value, self._model_name)
         except ValueError as error:
             raise InvalidBatchFileError(str(error), line=self.line) from None
-
-
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise ValueError("it is not UTF-8" if "utf-8" in str(error).lower() else "it is not JSON") from None
-    if not isinstance(value, dict):
-        raise ValueError("expected a JSON object")  # noqa: TRY004 - one class for a bad line
-    return value
 
 
 def _removed(template: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +197,23 @@ def _removed(template: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]
     return {name: None for name in template if name not in common}
 
 
-def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+def parse_json(text: bytes) -> Any:
+    """Parse one line.
+
+    Raises:
+        ValueError: It is not UTF-8, or not JSON; says which.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise ValueError("it is not UTF-8") from None
+        raise ValueError("it is not JSON") from None
+
+
+def numbered_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers, from 1; empty ones are skipped.
 
     Raises:
@@ -213,6 +224,6 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(stream, start=1):
         if not isinstance(line, bytes):
             raise InvalidBatchFileError("the buffer gives text; open it in binary mode")
-        text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+        text = line.removeprefix(BOM).strip() if number == 1 else line.strip()
         if text:
             yield number, text

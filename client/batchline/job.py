@@ -13,7 +13,7 @@ from batchline.waiting import watch
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import JobNotReadyError
 from batchline_shared.ledger import JobStatus
-from batchline_shared.outcome_rows import OutcomeReader
+from batchline_shared.outcome_rows import OutcomeReader, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta
     from batchline_shared.outcomes import BatchResult, ErrorType
 
-__all__ = ["Job", "JobInfo", "ProviderBatch"]
+__all__ = ["Job", "JobInfo", "ProviderBatch", "job_info"]
 
 T = TypeVar("T")
 
@@ -158,8 +158,7 @@ class Job(Generic[T]):
             stored = [
                 row for rows in self._connection.jobs.outcome_rows(self.id, 0, meta.landed) for row in rows
             ]
-        # A stored row begins with {"n":<row>,: sorting needs no parsing.
-        stored.sort(key=lambda row: int(row[5 : row.index(b",", 5)]))
+        stored.sort(key=row_of)
         return [reader.read(row) for row in stored]
 
     def iter_results(self, timeout_s: float | None = None) -> Iterator[BatchResult[T]]:

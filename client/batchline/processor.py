@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import orjson
 
 from batchline.client import BatchClient
-from batchline.files import enqueue_file, write_lines
+from batchline.files import BOM, enqueue_file, write_lines
 from batchline.job import Job
 from batchline_shared.dialects.registry import dialect, parse_model
 from batchline_shared.errors import InvalidInputError
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["BatchProcessor"]
 
 M = TypeVar("M", bound="BaseModel")
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 class BatchProcessor(Generic[M]):
@@ -224,7 +222,7 @@ class BatchProcessor(Generic[M]):
         """
         reader = OutcomeReader(dialect(self.provider_name), self.response_model, structured=True)
         for number, line in enumerate(lines, start=1):
-            text = line.removeprefix(_BOM) if number == 1 else line
+            text = line.removeprefix(BOM) if number == 1 else line
             if text and not text.isspace():
                 yield read_line(reader, text, number)
 

@@ -51,6 +51,9 @@ def retry_failed(
     jobs, work = connection.jobs, connection.work
     # The work first: whatever happens later, somebody will look at the job.
     _open(connection, meta.id)
+    if meta.idempotency:
+        # Should it go on the way, an enqueue with the same key would make, and pay for, a second job.
+        jobs.keep_claim(meta.idempotency)
     if not jobs.begin_retry(meta.id):
         raise JobNotReadyError(f"job {meta.id} is being retried already", job_id=meta.id)
     taken = 0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MB", "Meter", "metered", "own_cpu_s", "own_peak_bytes", "peak_bytes"]
 
 MB = 1_000_000
-"""Bytes: the issue's limits are in decimal megabytes, the stricter reading."""
+"""Bytes: the targets are in decimal megabytes, the stricter reading."""
 
 _PROC = Path("/proc")
 

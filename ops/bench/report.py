@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Figure", "build_figures", "import_figures", "job_figures", "parse_figures", "print_table"]
 
-Runs = dict[str, list[dict[str, Any]]]
+_Runs = dict[str, list[dict[str, Any]]]
 
 _TIMES = "×"  # noqa: RUF001 - the sign is meant
 _BUILD_RATIOS = {"2 fields": 150.0, "10 nested fields": 500.0}
@@ -57,7 +57,7 @@ class Figure:
         return {**vars(self), "value": round(self.value, 3), "met": self.met}
 
 
-def build_figures(runs: Runs) -> list[Figure]:
+def build_figures(runs: _Runs) -> list[Figure]:
     """Judge `comparisons.measure_builds`."""
     figures = []
     for shape, measured in runs.items():
@@ -70,7 +70,7 @@ def build_figures(runs: Runs) -> list[Figure]:
     return figures
 
 
-def parse_figures(runs: Runs) -> list[Figure]:
+def parse_figures(runs: _Runs) -> list[Figure]:
     """Judge `comparisons.measure_parses`."""
     figures = []
     for shape, measured in runs.items():

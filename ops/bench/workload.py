@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MODEL", "MODELS", "Order", "User", "answer", "conversations", "write_results"]
+__all__ = [
+    "MODEL",
+    "MODELS",
+    "Address",
+    "Item",
+    "Order",
+    "User",
+    "answer",
+    "conversations",
+    "write_results",
+]
 
 MODEL = "gpt-4.1-mini"
 

@@ -14,7 +14,6 @@ these. The tree is split by what the caller does next.
     * JobError
         * JobNotFoundError (also a LookupError)  no such job id, or it has been deleted
         * JobNotReadyError                    results were asked for before the job ended
-        * JobStateError                       the job's state does not allow the call
         * WaitTimeoutError (also a TimeoutError) the job still runs; wait again
     * QueueUnavailableError                   Redis cannot be reached; calling again may help
         * QueueFullError                      Redis is out of memory; nothing was enqueued
@@ -41,7 +40,6 @@ __all__ = [
     "JobError",
     "JobNotFoundError",
     "JobNotReadyError",
-    "JobStateError",
     "LedgerError",
     "ProviderAuthError",
     "ProviderBusyError",
@@ -80,9 +78,10 @@ class InvalidRequestError(InvalidInputError):
     """One request cannot be sent to the provider."""
 
     def __init__(self, message: str, *, row: int) -> None:
-        """Keep the request's position in its job, from 0."""
+        """Keep the request's position in its job, from 0, and what is wrong with it."""
         super().__init__(f"request {row}: {message}")
         self.row = row
+        self.reason = message
 
 
 class DuplicateCustomIdError(InvalidInputError):
@@ -123,10 +122,6 @@ class JobNotFoundError(JobError, LookupError):
 
 class JobNotReadyError(JobError):
     """The job has not ended yet, so its results are incomplete."""
-
-
-class JobStateError(JobError):
-    """The job is in a state that does not allow the call."""
 
 
 class WaitTimeoutError(JobError, TimeoutError):

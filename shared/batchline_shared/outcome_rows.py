@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchline_shared.dialects.base import Dialect
     from batchline_shared.dialects.verdict import Verdict
 
-__all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line"]
+__all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line", "row_of"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,11 @@ def encode_outcome(row: int, custom_id: str, verdict: Verdict, raw: bytes) -> by
 def encode_unanswered(row: int, custom_id: str, error_type: ErrorType, message: str) -> bytes:
     """Encode the outcome of a request for which the provider returned no line."""
     return orjson.dumps({"n": row, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None})
+
+
+def row_of(stored: bytes) -> int:
+    """The row of a stored outcome, without parsing the whole: every one begins with `{"n":<row>,`."""
+    return int(stored[5 : stored.index(b",", 5)])
 
 
 def error_type_of(stored: dict[str, Any]) -> ErrorType | None:
@@ -117,7 +122,7 @@ class OutcomeReader(Generic[T]):
             result = self._validate(text)
         except ValidationError as error:
             return _error(
-                custom_id, ErrorType.INVALID_OUTPUT, describe_misfit(error, self._model), usage, raw
+                custom_id, ErrorType.INVALID_OUTPUT, _describe_misfit(error, self._model), usage, raw
             )
         except ValueError:
             message = "the answer is no JSON" if text is not None else "the answer holds no text"
@@ -146,7 +151,7 @@ def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSucces
     return reader.line(custom_id, raw)
 
 
-def describe_misfit(error: ValidationError, model: type[BaseModel] | None) -> str:
+def _describe_misfit(error: ValidationError, model: type[BaseModel] | None) -> str:
     """Say which fields of an answer do not fit the model, without quoting the answer.
 
     A place may hold words of the answer too (an unexpected field's name, a key of a dict): what

@@ -99,7 +99,7 @@ def test_work_goes_on_after_a_worker_and_then_the_server_were_killed(stack: Supe
     for name in ("worker-1", "server"):
         killed = stack.pid(name)
         os.kill(killed, signal.SIGKILL)
-        assert stack.pid(name, other_than=killed) != killed
+        stack.pid(name, other_than=killed)
         stack.wait_ready()
 
         assert run_tasks(stack, 3) == 3, name

@@ -16,6 +16,7 @@ import orjson
 from batchline_shared.dialects.openai_results import classify
 from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
 from batchline_worker.providers.openai import OpenAIProvider
+from sdk_connections import hang_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ class Bench:
     line: Callable[[str, str, str], bytes]
     """Builds the line of one request from custom id, prompt and model."""
     verdict: Callable[[Any], ErrorType | None]
+    close: Callable[[], None]
+    """Gives the connections of both back."""
 
     def upload(self, *prompts: str, model: str = "gpt-4o-mini") -> str:
         lines = [self.line(f"row-{at}", prompt, model) for at, prompt in enumerate(prompts or ("hi",))]
@@ -76,16 +79,22 @@ def openai_line(custom_id: str, prompt: str, model: str) -> bytes:
 
 
 def openai_bench(server: SimulatorProcess) -> Bench:
-    def made(**options: float) -> Provider:
+    def made(**options: float) -> OpenAIProvider:
         return OpenAIProvider(api_key="sk-x", base_url=server.base_url, retry_waits_s=(0.0, 0.0), **options)
 
+    both = made(), made(create_timeout_s=0.3)
+
+    def close() -> None:
+        for provider in both:
+            hang_up(provider)
+
     return Bench(
-        provider=made(),
-        hasty=made(create_timeout_s=0.3),
+        *both,
         server=server,
         endpoint="/v1/chat/completions",
         line=openai_line,
         verdict=lambda line: classify(line, structured=False).error_type,
+        close=close,
     )
 
 
@@ -97,4 +106,8 @@ def started(name: str, folder: Path) -> Iterator[Bench]:
     """Run a server for one provider; its batches end at once."""
     config = SimulatorConfig(data_dir=folder, speed=0, token_limit={"limited": LIMIT_TOKENS})
     with running_simulator(config) as server:
-        yield BENCHES[name](server)
+        bench = BENCHES[name](server)
+        try:
+            yield bench
+        finally:
+            bench.close()

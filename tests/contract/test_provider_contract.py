@@ -19,22 +19,9 @@ from batchline_shared.errors import (
     ProviderUnavailableError,
 )
 from batchline_worker.providers.base import BatchPhase
-from contract.provider_bench import BENCHES, Bench, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module", params=sorted(BENCHES))
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with started(request.param, tmp_path_factory.mktemp("simulator")) as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(running: Bench) -> Bench:
-    running.server.set_faults()
-    return running
+    from contract.provider_bench import Bench
 
 
 def test_a_batch_goes_from_upload_to_a_line_for_each_request(bench: Bench) -> None:

@@ -10,22 +10,10 @@ import pytest
 from batchline_shared.errors import ProviderError, ProviderUnavailableError
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.providers.base import BatchPhase
-from contract.provider_bench import BENCHES, LIMIT_TOKENS, Bench, started
+from contract.provider_bench import LIMIT_TOKENS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module", params=sorted(BENCHES))
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with started(request.param, tmp_path_factory.mktemp("simulator")) as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(running: Bench) -> Bench:
-    running.server.set_faults()
-    return running
+    from contract.provider_bench import Bench
 
 
 @pytest.mark.parametrize(

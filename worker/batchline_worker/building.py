@@ -19,6 +19,9 @@ _IN_MEMORY_BYTES = 8 * 1024 * 1024
 
 _ARRAY = ord("[")
 
+_DIGITS = 10
+"""Longer numbers are none that we wrote; Python refuses to read very long ones."""
+
 
 def wire_prefix(shard_id: str) -> str:
     """What every line's id of a shard starts with; the row's position in the shard follows.
@@ -33,7 +36,8 @@ def position_of(wire_id: str, shard_id: str) -> int | None:
     """The position that a line's id names; None when it is none of this shard's."""
     prefix = wire_prefix(shard_id)
     digits = wire_id[len(prefix) :]
-    return int(digits) if wire_id.startswith(prefix) and digits.isascii() and digits.isdigit() else None
+    ours = wire_id.startswith(prefix) and len(digits) < _DIGITS and digits.isascii() and digits.isdigit()
+    return int(digits) if ours else None
 
 
 def build_input(store: JobStore, meta: JobMeta, shard: ShardWork) -> BinaryIO:

@@ -9,10 +9,9 @@ import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-import orjson
 from pydantic import ValidationError
 
-from batchline.files import open_source
+from batchline.files import numbered_lines, open_source, parse_json
 from batchline.requests import BatchRequest
 from batchline_shared.errors import InvalidBatchFileError, InvalidRequestError
 
@@ -56,12 +55,10 @@ class RequestLines:
         Raises:
             InvalidBatchFileError: A line is bad, which it names, or there is none.
         """
-        for number, line in enumerate(self._stream, start=1):
-            text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-            if text:
-                self._line = number
-                self._row += 1
-                yield _request(text, number)
+        for number, text in numbered_lines(self._stream):
+            self._line = number
+            self._row += 1
+            yield _request(text, number)
         if self._row < 0:
             raise InvalidBatchFileError("the file is empty: it holds no request")
 
@@ -73,19 +70,14 @@ class RequestLines:
         except InvalidRequestError as error:
             if error.row != self._row:
                 raise
-            message = str(error).removeprefix(f"request {error.row}: ")
-            raise InvalidBatchFileError(message, line=self._line) from None
+            raise InvalidBatchFileError(error.reason, line=self._line) from None
 
 
 def _request(text: bytes, number: int) -> BatchRequest | list[dict[str, Any]]:
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            raise InvalidBatchFileError("it is not UTF-8", line=number) from None
-        raise InvalidBatchFileError("it is not JSON", line=number) from None
+        value = parse_json(text)
+    except ValueError as error:
+        raise InvalidBatchFileError(str(error), line=number) from None
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):

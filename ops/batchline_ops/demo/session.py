@@ -25,11 +25,10 @@ from batchline_shared.errors import BatchlineError, InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["run_session"]
+__all__ = ["RunIn", "run_session"]
 
 _LOOK_S: Final = 1.0
 """How often a stack that is kept is looked at."""
-
 
 RunIn = Callable[[DataDir, DemoOptions, Console], bool]
 """Runs the demo in a directory; says whether every request has exactly one outcome."""

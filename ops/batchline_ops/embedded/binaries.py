@@ -34,6 +34,7 @@ class ServerBinary:
     """A server program that answered `--version`."""
 
     path: Path
+    """Absolute, and a link where the program was found by one."""
 
     name: str
     """`valkey` or `redis`."""
@@ -50,9 +51,9 @@ def server_binaries() -> list[ServerBinary]:
     """List every server that could be started here, the preferred one first; empty if there is none."""
     found: dict[Path, ServerBinary] = {}
     for path in _candidates():
-        binary = _inspect(path.resolve())
+        binary = _inspect(path)
         if binary is not None:
-            found.setdefault(binary.path, binary)
+            found.setdefault(path.resolve(), binary)
     return list(found.values())
 
 
@@ -63,12 +64,12 @@ def find_binary() -> ServerBinary:
         ServerBinaryNotFoundError: There is none, or the one that was asked for does not run.
     """
     wanted = os.environ.get(BINARY_VARIABLE)
-    if wanted and _inspect(Path(wanted).resolve()) is None:
+    if wanted and _inspect(Path(wanted).absolute()) is None:
         raise ServerBinaryNotFoundError(
             f"{BINARY_VARIABLE} names {wanted!r}, which is no Valkey or Redis server"
         )
     for path in _candidates():
-        binary = _inspect(path.resolve())
+        binary = _inspect(path)
         if binary is not None:
             return binary
     raise ServerBinaryNotFoundError(
@@ -79,17 +80,21 @@ def find_binary() -> ServerBinary:
 
 
 def _candidates() -> Iterator[Path]:
-    """Yield paths that may be servers, in order of preference."""
+    """Yield absolute paths that may be servers, in order of preference.
+
+    Links are not followed: Debian's `redis-server` is one to `redis-check-rdb`, a
+    program that goes by the name it is called by.
+    """
     wanted = os.environ.get(BINARY_VARIABLE)
     if wanted:
-        yield Path(wanted)
+        yield Path(wanted).absolute()
     shipped = _shipped_binary()
     if shipped is not None:
         yield shipped
     for name in ("valkey-server", "redis-server"):
         on_path = shutil.which(name)
         if on_path is not None:
-            yield Path(on_path)
+            yield Path(on_path).absolute()
 
 
 def _shipped_binary() -> Path | None:

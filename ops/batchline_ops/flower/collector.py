@@ -5,7 +5,7 @@ Flower counts Celery's tasks, which here are nudges; these numbers come from the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -15,34 +15,12 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-__all__ = ["LedgerCollector", "Overview", "ledger_overview"]
+    from batchline_shared.ledger import Overview
+
+__all__ = ["LedgerCollector", "ledger_overview"]
 
 _TIMEOUT_S = 2.0
 """A scrape blocks Flower's only thread for at most about this long."""
-
-
-class Overview(Protocol):
-    """What `batchline_shared.ledger.overview` returns."""
-
-    @property
-    def jobs(self) -> Mapping[str, int]:
-        """Jobs by status."""
-        ...
-
-    @property
-    def shards(self) -> Mapping[str, int]:
-        """Shards by state."""
-        ...
-
-    @property
-    def requests(self) -> Mapping[str, int]:
-        """Requests by outcome."""
-        ...
-
-    @property
-    def oldest_due_s(self) -> Mapping[str, float]:
-        """Seconds by which the oldest work of each stage is overdue."""
-        ...
 
 
 class LedgerCollector(Collector):
@@ -92,8 +70,7 @@ def ledger_overview() -> Overview:
     with Redis.from_url(
         url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=None
     ) as client:
-        answer: Overview = overview(client)
-    return answer
+        return overview(client)
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

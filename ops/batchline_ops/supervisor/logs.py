@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 __all__ = ["last_lines", "rotate"]
 
-MAX_BYTES = 10 * 1024 * 1024
+_MAX_BYTES = 10 * 1024 * 1024
 """A log at least this long is set aside at the next start. A run itself writes on without a limit."""
 
-KEEP = 3
+_KEEP = 3
 """Old logs of one service: `NAME.log.1` is the youngest."""
 
 _TAIL_BYTES = 4096
 
 
-def rotate(log: Path, *, max_bytes: int = MAX_BYTES, keep: int = KEEP) -> None:
+def rotate(log: Path, *, max_bytes: int = _MAX_BYTES, keep: int = _KEEP) -> None:
     """Set a long log aside, and drop the oldest of those set aside before."""
     if not log.exists() or log.stat().st_size < max_bytes:
         return

@@ -151,7 +151,7 @@ class OpenAIChat:
         try:
             return FileLine(custom_id, common, self.encode_messages(messages, 0))
         except InvalidRequestError as error:
-            raise ValueError(f"body.{str(error).removeprefix('request 0: ')}") from None
+            raise ValueError(f"body.{error.reason}") from None
 
     def classify(self, line: Mapping[str, Any], *, structured: bool) -> Verdict:
         """See `Dialect`."""

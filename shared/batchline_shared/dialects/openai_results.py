@@ -22,7 +22,7 @@ from batchline_shared.outcomes import ErrorType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Verdict", "answer_text", "classify"]
+__all__ = ["answer_text", "classify"]
 
 _CODES: Mapping[str, ErrorType] = MappingProxyType(
     {
@@ -130,7 +130,7 @@ def answer_text(line: Mapping[str, Any], *, structured: bool = True) -> str | No
         return _unfenced(plain[0]) if structured else plain[0]
     body = _body(_mapping(_mapping(line).get("response")))
     if "choices" in body:
-        text = _chat_text(_message(_first(body["choices"])))
+        text = _chat_text(_mapping(_first(body["choices"]).get("message")))
     else:
         text, _ = _responses_answer(body.get("output"))
     return _unfenced(text) if structured and text is not None else text
@@ -155,10 +155,6 @@ def _body(response: Mapping[str, Any]) -> Mapping[str, Any]:
     return _mapping(body)
 
 
-def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _mapping(choice.get("message"))
-
-
 def _chat_text(message: Mapping[str, Any]) -> str | None:
     content = message.get("content")
     if isinstance(content, str) or not isinstance(content, list):
@@ -170,7 +166,7 @@ def _chat_text(message: Mapping[str, Any]) -> str | None:
 
 def _chat_problem(body: Mapping[str, Any], *, structured: bool) -> _Problem:
     choice = _first(body["choices"])
-    message = _message(choice)
+    message = _mapping(choice.get("message"))
     reason = choice.get("finish_reason")
     if reason != "stop":
         # A cut answer may parse by chance, so the reason counts before the text.

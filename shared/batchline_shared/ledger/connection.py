@@ -26,6 +26,9 @@ __all__ = ["connect", "open_ledger", "redis_errors", "server_name"]
 _TIMEOUT_S = 10.0
 """Longest wait for one reply. Without it, a frozen server blocks its caller for ever."""
 
+_OF_A_PIPELINE = " of pipeline caused error: "
+"""What redis-py puts between a pipeline's command, cut to 100 characters, and the server's words."""
+
 _NOT_NOW = ("MISCONF", "BUSY ", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
 """What the server's refusals begin with that an operator or time will mend: a full disk, most of all."""
 
@@ -46,8 +49,11 @@ def connect(url: str) -> redis.Redis:
             # Nothing that we send is unsafe to send twice: scripts check tokens and bits.
             retry_on_error=[refusal.BusyLoadingError],
         )
-    except ValueError as error:
-        raise ConfigurationError(f"BATCHLINE_REDIS_URL: {error}") from None
+    except ValueError:
+        # The error's words may hold a part of the password: one with a slash reads like a port.
+        raise ConfigurationError(
+            "BATCHLINE_REDIS_URL is no Redis URL; does the password need percent-encoding?"
+        ) from None
 
 
 def server_name(client: redis.Redis) -> str:
@@ -72,6 +78,7 @@ def redis_errors(where: str) -> Iterator[None]:
     try:
         yield
     except refusal.OutOfMemoryError as error:
+        _unquoted(error)
         raise _full(where) from error
     except (refusal.AuthenticationError, refusal.NoPermissionError) as error:
         raise ConfigurationError(
@@ -87,12 +94,19 @@ def redis_errors(where: str) -> Iterator[None]:
             "start it, or correct BATCHLINE_REDIS_URL"
         ) from error
     except refusal.ResponseError as error:
-        text = str(error)
+        text = _unquoted(error)
         if "OOM " in text or "maxmemory" in text:  # a script's refusal comes wrapped
             raise _full(where) from error
         if text.startswith(_NOT_NOW):
             raise QueueUnavailableError(f"Redis at {where} refuses for now: {text[:200]}") from error
         raise LedgerError(f"Redis at {where} answered: {text.splitlines()[0][:200]}") from error
+
+
+def _unquoted(error: Exception) -> str:
+    """What the server said, without the pipeline's command before it, which may hold a prompt."""
+    text = str(error).rpartition(_OF_A_PIPELINE)[2]
+    error.args = (text,)  # it stays behind ours as the cause, and may be logged
+    return text
 
 
 def _full(where: str) -> QueueFullError:

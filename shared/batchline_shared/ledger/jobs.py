@@ -59,7 +59,7 @@ class JobStore(Payload):
         return bool(now)
 
     def staged(self, job_id: str) -> int | None:
-        """Chunks written so far by an enqueue that is under way; None when none is."""
+        """A number that grows while an enqueue that is under way moves; None when none is."""
         status, written = self._client.hmget(keys.meta(job_id), "status", "staged")
         return int(written or 0) if status == STAGING.encode() else None
 
@@ -203,6 +203,10 @@ class JobStore(Payload):
         """Let an idempotency key go when its job does."""
         if retention_s:
             self._client.expire(keys.idempotency(digest), retention_s)
+
+    def keep_claim(self, digest: str) -> None:
+        """Let an idempotency key live on, because its job does."""
+        self._client.persist(keys.idempotency(digest))
 
     # --- trying again ------------------------------------------------------------------------
 

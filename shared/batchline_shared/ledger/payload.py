@@ -66,6 +66,11 @@ class Payload:
                 pipe.expire(key, STAGING_S)
             pipe.execute()
 
+    def touch(self, job_id: str) -> None:
+        """Tell others that this enqueue is alive though it has no chunk to write yet; see `staged`."""
+        if self._client.hexists(keys.meta(job_id), "status"):
+            self._client.hincrby(keys.meta(job_id), "staged", 1)
+
     def outcome_chunk(self, job_id: str, landing: int) -> bytes:
         """A landing as it is stored, for `take_back`."""
         return _present(job_id, [self._client.hget(keys.outcomes(job_id), str(landing))])[0]

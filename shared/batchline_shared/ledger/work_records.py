@@ -139,13 +139,17 @@ class ShardWork:
     completed: int
     failed: int
     attempts: int
-    """Creations and refusals since a batch was last accepted: what bounds trying again."""
+    """Creations and refusals since a batch was last accepted: what the next wait grows with."""
+    vanished: int
+    """Creations since then that proved to have made no batch: what bounds trying again."""
     uploads: int
     """Uploads that the provider took and then could not find."""
     idle_polls: int
     """Polls since the batch last changed, or failures in a row: what the next interval grows with."""
     unseen: int
     """Times in a row that the provider did not show what it has: the batch, or the lines that it counts."""
+    gone: int
+    """Times in a row that the provider said that the results are not there, or not whole."""
     absent: int
     """Look-ups since the intent that did not find a batch."""
     blind_ms: int
@@ -181,9 +185,11 @@ class ShardWork:
                 completed=as_int(record, b"completed"),
                 failed=as_int(record, b"failed"),
                 attempts=as_int(record, b"attempts"),
+                vanished=as_int(record, b"vanished"),
                 uploads=as_int(record, b"uploads"),
                 idle_polls=as_int(record, b"idle_polls"),
                 unseen=as_int(record, b"unseen"),
+                gone=as_int(record, b"gone"),
                 absent=as_int(record, b"absent"),
                 blind_ms=as_int(record, b"blind_ms"),
                 intent_ms=as_int(record, b"intent_ms"),

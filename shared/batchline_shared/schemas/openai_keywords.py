@@ -16,6 +16,8 @@ from typing import Any
 
 from batchline_shared.schemas.tree import Schema
 
+__all__ = ["hint", "kept", "value_types"]
+
 _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"},
 )

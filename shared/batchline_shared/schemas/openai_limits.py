@@ -15,6 +15,16 @@ from typing import Any
 from batchline_shared.schemas.problems import Problem
 from batchline_shared.schemas.tree import Place, Schema, children, has_type, resolve, walk
 
+__all__ = [
+    "LARGE_ENUM_VALUES",
+    "MAX_CHARS",
+    "MAX_ENUM_VALUES",
+    "MAX_LARGE_ENUM_CHARS",
+    "MAX_LEVELS",
+    "MAX_PROPERTIES",
+    "limit_problems",
+]
+
 MAX_PROPERTIES = 5_000
 """Object properties in the whole schema."""
 

@@ -16,6 +16,8 @@ from typing import Any, cast
 from batchline_shared.schemas.problems import Problem
 from batchline_shared.schemas.tree import COMPOSITIONS, Schema, followed, has_type, walk
 
+__all__ = ["lint"]
+
 _REFUSED = {
     "prefixItems": (
         "a tuple has no strict schema. Use a nested model with one field per position, or a list of one type."

@@ -18,6 +18,8 @@ from batchline_shared.schemas.problems import Problem, raise_for
 from batchline_shared.schemas.source import model_schema, require_model
 from batchline_shared.schemas.tree import Schema, merged, resolve
 
+__all__ = ["schema_name", "strict_schema"]
+
 _DIALECT = "OpenAI strict mode"
 _MAX_NAME = 64
 _HASH_CHARS = 8

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from batchline_shared.errors import SchemaError
 
+__all__ = ["Problem", "raise_for"]
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

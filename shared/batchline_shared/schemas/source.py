@@ -12,6 +12,8 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from batchline_shared.errors import SchemaError
 from batchline_shared.schemas.tree import Schema
 
+__all__ = ["model_schema", "require_model"]
+
 _ARGUMENT = "response_model"
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+__all__ = ["COMPOSITIONS", "Place", "Schema", "children", "followed", "has_type", "merged", "resolve", "walk"]
+
 Schema = dict[str, Any]
 """One JSON schema object, as Pydantic writes it."""
 

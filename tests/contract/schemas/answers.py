@@ -10,7 +10,6 @@ from contract.schemas.models import (
     AllOfOne,
     Box,
     Boxes,
-    CallableTaggedUnion,
     Computed,
     Constrained,
     Dates,
@@ -37,18 +36,21 @@ from contract.schemas.models import (
     Node,
     Numbers,
     OptionalReference,
-    OptionalTaggedUnion,
     OptionalWithoutDefault,
     OtherFormats,
     Ping,
     Plain,
-    PlainUnion,
     Scalars,
-    TaggedUnion,
-    TaggedUnionList,
     Tree,
     Unicode,
     Wrapped,
+)
+from contract.schemas.unions import (
+    CallableTaggedUnion,
+    OptionalTaggedUnion,
+    PlainUnion,
+    TaggedUnion,
+    TaggedUnionList,
 )
 
 _PLAIN = {"name": "Ann", "age": 3}

@@ -1,4 +1,4 @@
-"""Response models of every shape that strict mode accepts."""
+"""Response models of every shape that strict mode accepts, but unions."""
 
 import datetime as dt
 import decimal
@@ -14,13 +14,11 @@ from pydantic import (
     AnyUrl,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     Json,
     RootModel,
     SecretStr,
     StringConstraints,
-    Tag,
     computed_field,
     create_model,
 )
@@ -114,43 +112,6 @@ class Lists(BaseModel):
     deep: list[list[list[int]]]
     sequence: Sequence[float]
     variadic: tuple[int, ...]
-
-
-class Cat(BaseModel):
-    kind: Literal["cat"]
-    lives: int
-
-
-class Dog(BaseModel):
-    kind: Literal["dog"] = "dog"
-    tricks: list[str]
-
-
-class PlainUnion(BaseModel):
-    pet: Cat | Dog
-
-
-class TaggedUnion(BaseModel):
-    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
-
-
-class TaggedUnionList(BaseModel):
-    pets: list[Annotated[Cat | Dog, Field(discriminator="kind")]]
-
-
-class OptionalTaggedUnion(BaseModel):
-    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
-
-
-def _kind(value: Any) -> str:
-    return value["kind"] if isinstance(value, dict) else value.kind
-
-
-class CallableTaggedUnion(BaseModel):
-    pet: Annotated[
-        Annotated[Cat, Tag("cat")] | Annotated[Dog, Tag("dog")],
-        Discriminator(_kind),
-    ]
 
 
 class Node(BaseModel):

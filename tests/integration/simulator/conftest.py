@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from openai.types import Batch
 from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
 
 CHAT = "/v1/chat/completions"
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 SCHEMA = {
     "type": "object",
     "properties": {"title": {"type": "string"}, "stars": {"type": "integer", "minimum": 1, "maximum": 5}},
@@ -114,16 +112,3 @@ def shared_client(shared_simulator: SimulatorProcess) -> Iterator[OpenAI]:
 def bench(simulator: SimulatorProcess, shared_client: OpenAI) -> Bench:
     del simulator  # only for its faults, which it clears
     return Bench(shared_client)
-
-
-@pytest.fixture(scope="session")
-def recording() -> Callable[[str], Any]:
-    """Read a recorded reply; the test is skipped where there are no recordings."""
-
-    def read(name: str) -> Any:
-        if not (SAMPLES / name).exists():
-            pytest.skip(f"no recordings at {SAMPLES}")
-        text = (SAMPLES / name).read_text()
-        return [json.loads(line) for line in text.splitlines()] if name.endswith("l") else json.loads(text)
-
-    return read

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from batchline_simulator import SimulatorProcess
+from recordings import recorded
 
 NEWER = {"model", "usage", "expires_at"}
 """Keys that the provider added after the older recordings were made."""
-
-Recording = Callable[[str], Any]
 
 
 def same_shape(ours: Any, theirs: Any, path: str = "$") -> None:
@@ -30,62 +29,60 @@ def raw(bench: Any, path: str) -> Any:
     return bench.client.get(path, cast_to=object)
 
 
-def test_uploaded_file(bench: Any, recording: Recording) -> None:
+def test_uploaded_file(bench: Any) -> None:
     file_id = bench.upload([bench.row("r")])
 
-    same_shape(raw(bench, f"/files/{file_id}"), recording("openai_file_retrieve_expires_30d.json"))
+    same_shape(raw(bench, f"/files/{file_id}"), recorded("openai_file_retrieve_expires_30d.json"))
 
 
-def test_completed_batch(bench: Any, recording: Recording) -> None:
+def test_completed_batch(bench: Any) -> None:
     batch = bench.run([bench.row("r")])
 
-    same_shape(raw(bench, f"/batches/{batch.id}"), recording("openai_batch_completed.json"))
+    same_shape(raw(bench, f"/batches/{batch.id}"), recorded("openai_batch_completed.json"))
 
 
-def test_finalizing_batch(bench: Any, simulator: SimulatorProcess, recording: Recording) -> None:
+def test_finalizing_batch(bench: Any, simulator: SimulatorProcess) -> None:
     simulator.arm({"call": "batches.create", "kind": "stuck"})
     batch = bench.wait(bench.create([bench.row("r")]), "finalizing")
 
-    same_shape(raw(bench, f"/batches/{batch.id}"), recording("openai_batch_finalizing.json"))
+    same_shape(raw(bench, f"/batches/{batch.id}"), recorded("openai_batch_finalizing.json"))
 
 
-def test_batch_in_progress(bench: Any, simulator: SimulatorProcess, recording: Recording) -> None:
+def test_batch_in_progress(bench: Any, simulator: SimulatorProcess) -> None:
     simulator.arm({"call": "batches.create", "kind": "stuck", "value": "in_progress"})
     batch = bench.wait(bench.create([bench.row("r")]), "in_progress")
 
-    same_shape(raw(bench, f"/batches/{batch.id}"), recording("openai_batch_in_progress_1of3.json"))
+    same_shape(raw(bench, f"/batches/{batch.id}"), recorded("openai_batch_in_progress_1of3.json"))
 
 
-def test_validating_and_cancelling_batch(
-    bench: Any, simulator: SimulatorProcess, recording: Recording
-) -> None:
+def test_validating_and_cancelling_batch(bench: Any, simulator: SimulatorProcess) -> None:
     simulator.arm({"call": "batches.create", "kind": "stuck", "value": "validating"})
     batch = bench.create([bench.row("r")])
 
-    same_shape(raw(bench, f"/batches/{batch.id}"), recording("openai_batch_validating_create.json"))
+    same_shape(raw(bench, f"/batches/{batch.id}"), recorded("openai_batch_validating_create.json"))
     cancelling = bench.client.batches.cancel(batch.id).to_dict()
-    same_shape(cancelling, recording("openai_batch_cancelling_from_validating.json"))
+    same_shape(cancelling, recorded("openai_batch_cancelling_from_validating.json"))
 
 
-def test_batch_whose_requests_all_failed(bench: Any, recording: Recording) -> None:
+def test_batch_whose_requests_all_failed(bench: Any) -> None:
     batch = bench.run([bench.row("r", max_tokens=0)])
-    theirs = recording("openai_batch_completed_all_failed_no_output.json")
+    theirs = recorded("openai_batch_completed_all_failed_no_output.json")
 
     same_shape(raw(bench, f"/batches/{batch.id}"), theirs)
 
 
-def test_failed_batch(bench: Any, recording: Recording) -> None:
+def test_failed_batch(bench: Any) -> None:
     batch = bench.wait(bench.create_from("file-unknown"))
-    ours, theirs = raw(bench, f"/batches/{batch.id}"), recording("openai_batch_failed_file_not_found.json")
+    ours, theirs = raw(bench, f"/batches/{batch.id}"), recorded("openai_batch_failed_file_not_found.json")
 
     same_shape(ours, theirs)
     assert list(ours["errors"]["data"][0]) == list(theirs["errors"]["data"][0])
 
 
-def test_output_line_in_keys_order_and_spacing(bench: Any, recording: Recording) -> None:
+def test_output_line_in_keys_order_and_spacing(bench: Any) -> None:
     batch = bench.run([bench.row("r", "é")])
     content = bench.client.files.content(batch.output_file_id).content
-    (ours,), theirs = bench.lines(batch.output_file_id), recording("openai_output_chat_3lines.jsonl")[0]
+    (ours,), theirs = bench.lines(batch.output_file_id), recorded("openai_output_chat_3lines.jsonl")[0]
 
     same_shape(ours, theirs)
     assert [list(ours), list(ours["response"])] == [list(theirs), list(theirs["response"])]
@@ -103,19 +100,19 @@ def test_output_line_in_keys_order_and_spacing(bench: Any, recording: Recording)
         ("bad_request", "openai_error_line_400_integer_below_min_value.jsonl"),
     ],
 )
-def test_error_line(bench: Any, recording: Recording, marker: str, name: str) -> None:
+def test_error_line(bench: Any, marker: str, name: str) -> None:
     batch = bench.run([bench.row("r", f"[[fault:{marker}]]")])
-    (ours,), (theirs,) = bench.lines(batch.error_file_id), recording(name)
+    (ours,), (theirs,) = bench.lines(batch.error_file_id), recorded(name)
 
     same_shape(ours, theirs)
     assert ours["response"]["status_code"] == theirs["response"]["status_code"]
 
 
-def test_expired_line(bench: Any, simulator: SimulatorProcess, recording: Recording) -> None:
+def test_expired_line(bench: Any, simulator: SimulatorProcess) -> None:
     simulator.arm({"call": "batches.create", "kind": "expire", "fraction": 1})
     (ours,) = bench.lines(bench.run([bench.row("r")]).error_file_id)
 
-    theirs = recording("openai_error_line_batch_expired.jsonl")[0]
+    theirs = recorded("openai_error_line_batch_expired.jsonl")[0]
     same_shape(ours, theirs)
     assert ours["error"] == theirs["error"]
 
@@ -131,9 +128,9 @@ def test_expired_line(bench: Any, simulator: SimulatorProcess, recording: Record
         ),
     ],
 )
-def test_refused_call(bench: Any, recording: Recording, name: str, call: Callable[..., Any]) -> None:
+def test_refused_call(bench: Any, name: str, call: Callable[..., Any]) -> None:
     done = bench.run([bench.row("r")])
-    theirs = recording(name)
+    theirs = recorded(name)
     with pytest.raises(Exception, match="Error code") as caught:
         call(bench.client, done)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import pytest
+from redis.exceptions import ResponseError
 
 from batchline import BatchClient, ConfigurationError, LedgerError, QueueUnavailableError, Settings
 from batchline.connection import Connection
 from batchline_ops.embedded.server import free_port
+from batchline_shared.ledger import redis_errors
 from unit.client.sketches import MODEL, User, says
 
 if TYPE_CHECKING:
@@ -39,6 +42,27 @@ def test_redis_that_is_not_there_is_named_with_the_variable_to_correct() -> None
 def test_what_is_no_redis_url_is_a_matter_of_configuration(url: str) -> None:
     with pytest.raises(ConfigurationError, match="REDIS_URL"):
         BatchClient(url).jobs()
+
+
+def test_a_password_that_reads_like_a_port_is_not_quoted() -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL") as caught:
+        BatchClient("redis://:hunter2/abc@localhost:6379/0").jobs()
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [("NOREPLICAS Not enough good replicas", QueueUnavailableError), ("WRONGTYPE of a key", LedgerError)],
+)
+def test_a_refused_pipeline_is_told_without_the_prompt_in_its_command(
+    words: str, error: type[Exception]
+) -> None:
+    refused = ResponseError(f"Command # 1 (HSET k 0 my diagnosis) of pipeline caused error: {words}")
+    with pytest.raises(error, match=words[:8]) as caught, redis_errors("here"):
+        raise refused
+
+    assert "diagnosis" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_ledger_of_another_version_is_refused(client: BatchClient, ledger: Redis) -> None:

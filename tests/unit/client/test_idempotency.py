@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchline import BatchClient, BatchProcessor, IdempotencyConflictError, InvalidInputError
+from batchline import (
+    BatchClient,
+    BatchProcessor,
+    IdempotencyConflictError,
+    InvalidInputError,
+    enqueue,  # the module
+)
 from unit.client.sketches import ANN, MODEL, User, keys_left, says
 
 if TYPE_CHECKING:
@@ -59,6 +66,25 @@ def test_a_key_whose_job_was_deleted_is_free_again(client: BatchClient, ledger: 
     ledger.delete(f"batchline:{{{job.id}}}:meta")
 
     assert client.enqueue(MODEL, User, [says()], idempotency_key="nightly").id != job.id
+
+
+def test_an_enqueue_whose_requests_come_slowly_does_not_stand_still(
+    client: BatchClient, ledger: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(enqueue, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    seen: list[bytes | None] = []
+
+    def rows() -> Iterator[Any]:
+        for n in range(200):
+            clock[0] += 1.0
+            if n % 20 == 10:  # others look, and wait for half a minute
+                (record,) = ledger.keys("*:meta")
+                seen.append(ledger.hget(record, "staged"))
+            yield says()
+
+    assert client.enqueue(MODEL, User, rows(), idempotency_key="nightly").info().total == 200
+    assert len(set(seen)) == len(seen) == 10
 
 
 def test_the_processor_takes_a_key_too(processor: BatchProcessor[User]) -> None:

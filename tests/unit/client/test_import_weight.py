@@ -28,14 +28,3 @@ def test_building_a_batch_file_loads_nothing_heavy_either() -> None:
     )
 
     assert loaded_by(build) == set()
-
-
-def test_the_time_that_importing_the_client_takes_is_shown() -> None:
-    command = [sys.executable, "-X", "importtime", "-c", "import batchline"]
-    reply = subprocess.run(command, capture_output=True, check=True, encoding="utf-8", timeout=60)
-
-    (line,) = [line for line in reply.stderr.splitlines() if line.endswith("| batchline")]
-    took_s = int(line.split("|")[1]) / 1e6
-
-    print(f"import batchline: {took_s:.3f} s")  # noqa: T201 - `pytest -s` shows it; benchmarks judge it
-    assert 0 < took_s < 30

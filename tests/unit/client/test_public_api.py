@@ -68,12 +68,6 @@ def test_the_constructors_take_what_the_document_gives_them() -> None:
     assert written(BatchClient.__init__).startswith("redis_url=None, *,")
 
 
-@pytest.mark.parametrize("module", [batchline, batchline.batch], ids=["batchline", "batchline.batch"])
-def test_all_is_sorted_and_everything_in_it_is_there(module: Any) -> None:
-    assert list(module.__all__) == sorted(module.__all__)
-    assert all(hasattr(module, name) for name in module.__all__)
-
-
 def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
     documented = {"BatchProcessor", "filter_successful", "filter_errors", "extract_results"}
 
@@ -87,6 +81,12 @@ def test_outcomes_keep_their_fields() -> None:
     assert list(BatchError.model_fields) == [
         *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "success")
     ]
+
+
+def test_the_provider_s_line_of_an_error_has_instructor_s_name_too() -> None:
+    error = BatchError(custom_id="a", error_type=ErrorType.UNKNOWN, error_message="", raw={"id": 1})
+
+    assert error.raw_data == {"id": 1}
 
 
 def test_the_set_of_error_types_is_closed_and_known() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
 from batchline import BatchError, BatchProcessor, ErrorType
+from recordings import FOLDER
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
-FILES = sorted(SAMPLES.glob("openai_*.jsonl"))
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = sorted(FOLDER.glob("openai_*.jsonl"))
 NAMED = {
     "openai_error_line_400_integer_below_min_value": ErrorType.INVALID_REQUEST,
     "openai_error_line_400_invalid_json_schema": ErrorType.SCHEMA_REJECTED,
@@ -27,7 +30,7 @@ class Anything(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-@pytest.mark.skipif(not FILES, reason=f"no recordings at {SAMPLES}")
+@pytest.mark.skipif(not FILES, reason=f"no recordings at {FOLDER}")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recorded_line_becomes_one_outcome_of_the_right_kind(path: Path) -> None:
     processor = BatchProcessor("openai/gpt-4o-mini", Anything)
@@ -42,10 +45,10 @@ def test_every_recorded_line_becomes_one_outcome_of_the_right_kind(path: Path) -
         assert kinds == {NAMED[path.stem]}
 
 
-@pytest.mark.skipif(not FILES, reason=f"no recordings at {SAMPLES}")
+@pytest.mark.skipif(not FILES, reason=f"no recordings at {FOLDER}")
 def test_every_line_of_every_other_file_reads_without_an_exception() -> None:
     processor = BatchProcessor("openai/gpt-4o-mini", Anything)
 
-    for path in SAMPLES.iterdir():
+    for path in FOLDER.iterdir():
         for outcome in processor.parse_results(path.read_bytes()):
             assert outcome.success in (True, False)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from prometheus_client import CollectorRegistry, generate_latest
 
-from batchline_ops.flower import LedgerCollector
+from batchline_ops.flower.collector import LedgerCollector
+from batchline_shared.ledger import Overview
 
-
-@dataclass
-class FakeOverview:
-    jobs: dict[str, int] = field(default_factory=lambda: {"queued": 2, "completed": 5})
-    shards: dict[str, int] = field(default_factory=lambda: {"submitted": 3})
-    requests: dict[str, int] = field(default_factory=lambda: {"succeeded": 100})
-    oldest_due_s: dict[str, float] = field(default_factory=lambda: {"poll": 1.5})
+OVERVIEW = Overview(
+    jobs={"active": 2, "completed": 5},
+    shards={"submitted": 3},
+    requests={"succeeded": 100},
+    oldest_due_s={"poll": 1.5},
+)
 
 
 def scrape(collector: LedgerCollector) -> list[str]:
@@ -24,9 +22,9 @@ def scrape(collector: LedgerCollector) -> list[str]:
 
 
 def test_every_number_of_the_overview_becomes_a_gauge_with_its_label() -> None:
-    lines = scrape(LedgerCollector(FakeOverview))
+    lines = scrape(LedgerCollector(lambda: OVERVIEW))
 
-    assert 'batchline_jobs{status="queued"} 2.0' in lines
+    assert 'batchline_jobs{status="active"} 2.0' in lines
     assert 'batchline_jobs{status="completed"} 5.0' in lines
     assert 'batchline_shards{state="submitted"} 3.0' in lines
     assert 'batchline_requests{outcome="succeeded"} 100.0' in lines
@@ -35,7 +33,7 @@ def test_every_number_of_the_overview_becomes_a_gauge_with_its_label() -> None:
 
 
 def test_a_ledger_that_does_not_answer_is_itself_a_number() -> None:
-    def unreachable() -> FakeOverview:
+    def unreachable() -> Overview:
         raise ConnectionError
 
     lines = scrape(LedgerCollector(unreachable))
@@ -47,9 +45,9 @@ def test_a_ledger_that_does_not_answer_is_itself_a_number() -> None:
 def test_registering_does_not_ask_the_ledger() -> None:
     asked: list[bool] = []
 
-    def overview() -> FakeOverview:
+    def overview() -> Overview:
         asked.append(True)
-        return FakeOverview()
+        return OVERVIEW
 
     CollectorRegistry(auto_describe=True).register(LedgerCollector(overview))
 

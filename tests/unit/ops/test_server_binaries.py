@@ -46,6 +46,28 @@ def test_a_redis_on_the_path_is_found_with_its_version(bare_machine: Path) -> No
     assert str(find_binary()) == "redis 7.0.15"
 
 
+def test_a_program_that_goes_by_its_name_is_found_through_a_link(bare_machine: Path) -> None:
+    """As Debian installs it: one program, which is a server only if it is called `redis-server`."""
+    tool = bare_machine / "redis-check-rdb"
+    tool.write_text(
+        "#!/bin/sh\ncase $0 in *redis-server) echo 'Redis server v=7.0.15 sha=0';; *) exit 1;; esac\n"
+    )
+    tool.chmod(0o755)
+    link = bare_machine / "redis-server"
+    link.symlink_to(tool)
+
+    assert find_binary().path == link
+    assert [binary.path for binary in server_binaries()] == [link]
+
+
+def test_one_server_under_two_names_is_listed_once(bare_machine: Path) -> None:
+    """As distributions that replaced Redis install it."""
+    server = program(bare_machine / "valkey-server", "Valkey server v=9.1.2 sha=0")
+    (bare_machine / "redis-server").symlink_to(server)
+
+    assert [binary.path for binary in server_binaries()] == [server]
+
+
 def test_the_variable_wins_over_everything_else(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(bare_machine / "redis-server", "Redis server v=7.0.15 sha=0")
     mine = program(bare_machine / "mine", "Valkey server v=9.1.2 sha=0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,17 +10,9 @@ import pytest
 from batchline_shared.dialects.openai_results import answer_text, classify
 from batchline_shared.dialects.verdict import MESSAGE_LIMIT
 from batchline_shared.outcomes import ErrorType
-
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+from recordings import recorded
 
 Line = dict[str, Any]
-
-
-def sample(name: str) -> list[Line]:
-    path = SAMPLES / name
-    if not path.exists():
-        pytest.skip(f"the recorded payload {name} is not on this machine")
-    return [orjson.loads(line) for line in path.read_bytes().split(b"\n") if line]
 
 
 def answered(body: Any, status: Any = 200) -> Line:
@@ -60,7 +51,7 @@ def kind(line: Any, *, structured: bool = False) -> ErrorType | None:
     ],
 )
 def test_recorded_answers_are_usable_and_counted(name: str, *, structured: bool) -> None:
-    for line in sample(name):
+    for line in recorded(name):
         verdict = classify(line, structured=structured)
 
         assert verdict[:2] == (None, "")
@@ -81,7 +72,7 @@ def test_recorded_answers_are_usable_and_counted(name: str, *, structured: bool)
     ],
 )
 def test_recorded_error_lines_are_named_and_keep_the_provider_s_words(name: str, expected: ErrorType) -> None:
-    for line in sample(name):
+    for line in recorded(name):
         verdict = classify(line, structured=True)
 
         assert verdict.error_type is expected
@@ -91,7 +82,7 @@ def test_recorded_error_lines_are_named_and_keep_the_provider_s_words(name: str,
 
 def test_a_recorded_answer_that_ran_into_its_limit_is_truncated_and_its_tokens_count() -> None:
     whole, cut = (
-        classify(line, structured=False) for line in sample("openai_output_chat_length_litellm.jsonl")
+        classify(line, structured=False) for line in recorded("openai_output_chat_length_litellm.jsonl")
     )
 
     assert whole.error_type is None
@@ -100,7 +91,7 @@ def test_a_recorded_answer_that_ran_into_its_limit_is_truncated_and_its_tokens_c
 
 
 def test_an_embedding_is_no_answer_that_we_know() -> None:
-    for line in sample("openai_output_embeddings_3lines.jsonl"):
+    for line in recorded("openai_output_embeddings_3lines.jsonl"):
         assert kind(line) is ErrorType.UNKNOWN
         assert answer_text(line) is None
 

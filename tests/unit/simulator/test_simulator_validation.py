@@ -9,8 +9,8 @@ import pytest
 from batchline_simulator.config import SimulatorConfig
 from batchline_simulator.openai.chat import ChatCompletions
 from batchline_simulator.openai.validation import Verdict, over_token_limit, validate
+from recordings import recorded
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 PATH = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "12345678"}]
 
@@ -29,10 +29,7 @@ def verdict(tmp_path: Path, *lines: dict[str, Any] | bytes, **settings: Any) -> 
 
 
 def sample_errors(name: str) -> list[dict[str, Any]]:
-    file = SAMPLES / name
-    if not file.exists():
-        pytest.skip(f"no recordings at {SAMPLES}")
-    return list(json.loads(file.read_text())["errors"]["data"])
+    return list(recorded(name)["errors"]["data"])
 
 
 def test_good_file_yields_its_model_and_tokens(tmp_path: Path) -> None:

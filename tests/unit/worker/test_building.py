@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import fakeredis
 import orjson
 import pytest
 from hypothesis import given
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from batchline import Job
 
 WIRE_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-
-
-@pytest.fixture
-def bench() -> WorkerBench:
-    return WorkerBench(fakeredis.FakeRedis())
 
 
 def built(bench: WorkerBench, job: Job[Any], segment: Segment | None = None) -> tuple[bytes, str]:

@@ -1,9 +1,8 @@
-"""Draining and ticking: what a message and a clock set in motion."""
+"""Draining: what a message sets in motion."""
 
 from __future__ import annotations
 
 import threading
-import time
 
 import fakeredis
 import pytest
@@ -11,14 +10,7 @@ import pytest
 from batchline import JobStatus
 from batchline_shared.ledger import Stage, keys
 from batchline_worker.drain import Drains
-from batchline_worker.leases import LeaseKeeper
-from batchline_worker.ticking import tick
 from worker_bench import WorkerBench
-
-
-@pytest.fixture
-def bench() -> WorkerBench:
-    return WorkerBench(fakeredis.FakeRedis())
 
 
 @pytest.fixture
@@ -105,56 +97,3 @@ def test_redis_that_goes_away_ends_the_drain_without_an_error(bench: WorkerBench
     server.connected = False
 
     assert drains.drain(Stage.PLAN) == 0
-
-
-def test_any_number_of_clocks_makes_one_tick_in_an_interval(bench: WorkerBench) -> None:
-    bench.enqueue(2)
-    results = [tick(worker) for worker in [bench.context, *(bench.worker() for _ in range(4))]]
-
-    assert results == [{Stage.PLAN: 1}, {}, {}, {}, {}]
-    assert bench.nudged == {Stage.PLAN: 1}
-
-
-def test_a_tick_without_work_nudges_nobody(bench: WorkerBench) -> None:
-    assert tick(bench.context) == {}
-    assert not bench.nudged
-    assert 0 < bench.redis.pttl(keys.TICK) <= 1000
-
-
-def test_a_tick_nudges_a_crowded_stage_a_few_times(bench: WorkerBench) -> None:
-    for _ in range(9):
-        bench.enqueue(1)
-
-    assert tick(bench.context) == {Stage.PLAN: 9}
-    assert bench.nudged[Stage.PLAN] == 4
-
-
-@pytest.fixture
-def short_leases() -> WorkerBench:
-    bench = WorkerBench(fakeredis.FakeRedis())
-    bench.queue.lease_s, bench.queue._lease_ms = 0.3, 300
-    return bench
-
-
-def test_a_lease_that_is_held_outlives_its_length(short_leases: WorkerBench) -> None:
-    queue = short_leases.queue
-    queue.open_job("job_1", delay_s=0)
-    (job,) = queue.lease_jobs(Stage.PLAN, 1)
-    with LeaseKeeper(queue).holding(job, Stage.PLAN) as hold:
-        time.sleep(0.7)
-        assert hold.remaining_s > 0
-        assert queue.lease_jobs(Stage.PLAN, 1) == []
-
-
-def test_a_lease_that_is_lost_says_so(short_leases: WorkerBench) -> None:
-    queue = short_leases.queue
-    queue.open_job("job_1", delay_s=0)
-    (job,) = queue.lease_jobs(Stage.PLAN, 1)
-    keeper = LeaseKeeper(queue)
-    with keeper.holding(job, Stage.PLAN) as hold:
-        short_leases.later(10)
-        queue.lease_jobs(Stage.PLAN, 1)
-
-        assert not keeper.renew(hold)
-        assert hold.lost
-        assert hold.remaining_s == 0

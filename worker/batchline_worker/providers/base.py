@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["SHARD_MARK", "BatchPhase", "LineError", "Provider", "RemoteBatch"]
+__all__ = ["BROKEN_OFF", "SHARD_MARK", "BatchPhase", "LineError", "Provider", "RemoteBatch"]
 
 SHARD_MARK = "batchline_shard"
 """Metadata key that says whose a batch is; without it a lost reply could not be told from a lost call."""
+
+BROKEN_OFF = "broken_off"
+"""Code of a `ProviderUnavailableError` of `lines`: a whole download whose last line is no JSON."""
 
 
 class BatchPhase(StrEnum):

@@ -18,6 +18,7 @@ from batchline_shared.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
+from batchline_worker.providers.base import BROKEN_OFF
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
 from batchline_worker.providers.openai_batch import marks, remote_batch
 from batchline_worker.providers.openai_client import OpenAIClient, not_understood
@@ -157,7 +158,8 @@ class OpenAIProvider:
                     empty = False
                     yield line
             except TruncatedError as error:
-                raise ProviderUnavailableError(NAME, f"{file_id} broke off: {error}") from None
+                message = f"{file_id} broke off: {error}"
+                raise ProviderUnavailableError(NAME, message, code=BROKEN_OFF) from None
         if empty and batch.result_files and batch.completed + batch.failed > 0:
             raise ProviderUnavailableError(NAME, f"the result files of {batch.id} are empty")
 

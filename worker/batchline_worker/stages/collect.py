@@ -14,7 +14,7 @@ from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s
 from batchline_worker.building import position_of
 from batchline_worker.landing import Lander, RowNames, open_rows_of
-from batchline_worker.providers.base import BatchPhase
+from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
 
@@ -68,22 +68,13 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         if not batch.phase.is_final:
             raise ProviderUnavailableError(shard.provider, f"the batch had ended, and now is {batch.status}")
         seen = _land_lines(meta, shard, lander, provider.lines(batch))
-    except ProviderRejectedError as error:
-        # It said that the batch has ended, and now knows no such batch or file.
-        if shard.unseen + 1 < LOST_AFTER:
-            _again(context, shard, str(error), unseen=shard.unseen + 1)
-            return
-        message = f"the provider lost the results: {error}"
-        close_unanswered(context, shard, Stage.COLLECT, ErrorType.MISSING, message)
-        context.nudge(Stage.SETTLE)
-        return
     except ProviderError as error:
-        _again(context, shard, str(error))
+        _unreadable(context, shard, lander, error)
         return
     expected = _expected(shard, batch)
     if seen < expected and shard.unseen < _READ_AGAIN:
         # A file cut at a line's end looks whole; what it lacks would be paid for again.
-        _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1)
+        _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1, gone=0)
         return
     # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
     if not context.leases.renew(hold):
@@ -92,6 +83,22 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     if context.work.close_shard(shard, Stage.COLLECT, provider_status=batch.status, message=message):
         context.nudge(Stage.SETTLE)
         _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed)
+
+
+def _unreadable(context: WorkerContext, shard: ShardWork, lander: Lander, error: ProviderError) -> None:
+    """Read the results again later, unless it has long been said that they are not there."""
+    # It said that the batch has ended, and now knows no such batch or file.
+    away = isinstance(error, ProviderRejectedError) or error.status_code in (404, 410)
+    gone = shard.gone + 1 if away or error.code == BROKEN_OFF else 0
+    if gone < LOST_AFTER:
+        _again(context, shard, str(error), gone=gone)
+        return
+    lander.flush()
+    close_unanswered(
+        context, shard, Stage.COLLECT, ErrorType.MISSING, f"the provider lost the results: {error}"
+    )
+    context.nudge(Stage.SETTLE)
+    _log.error("results_lost", shard=shard.id, batch=shard.batch_id, landed=lander.landed)
 
 
 def _again(context: WorkerContext, shard: ShardWork, message: str, **fields: int) -> None:

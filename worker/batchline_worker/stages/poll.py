@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import dead_with
+from batchline_worker.stages.reconcile import dead_with, mark_started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,9 @@ _FULL_WAIT_S = 60.0
 _MAX_UPLOADS = 5
 """How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
 
-LOST_AFTER = 10
-"""Polls in a row that do not know the batch, until it counts as lost."""
+LOST_AFTER = 80
+"""How often in a row the provider must not know a batch, or its results, before they count as lost: about
+an hour, because they are paid for, and whoever tries their requests again pays for them twice."""
 
 _AGAIN = (Stage.POLL, Stage.POLL)
 
@@ -65,8 +67,16 @@ def _apart(name: str) -> Iterator[None]:
 
 
 def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
+    # Single calls to a provider that hangs may together outlast the leases, and a worker that is to stop.
+    until = time.monotonic() + context.settings.lease_s / 2
+
+    def in_time() -> bool:
+        return time.monotonic() < until and not context.stopping.is_set()
+
     # One that cannot be cancelled is followed like the others: it may have ended.
-    followed = [shard for shard in shards if not (_to_cancel(shard) and _cancelled(context, shard))]
+    followed = [
+        shard for shard in shards if not (_to_cancel(shard) and in_time() and _cancelled(context, shard))
+    ]
     if not followed:
         return
     try:
@@ -78,10 +88,12 @@ def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
     for shard in followed:
         with _apart(shard.id):
             batch = batches.get(shard.batch_id)
-            if batch is None:
+            if batch is not None:
+                _note(context, shard, batch)
+            elif in_time():
                 _poll_alone(context, shard)
             else:
-                _note(context, shard, batch)
+                _later(context, shard, "there was no time left to look at this batch")
 
 
 def _to_cancel(shard: ShardWork) -> bool:
@@ -132,6 +144,9 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
         return
     before = (shard.provider_status, shard.completed, shard.failed)
     idle = shard.idle_polls + 1 if before == (batch.status, batch.completed, batch.failed) else 0
+    if not idle:
+        # Whoever submitted it may have died before saying so.
+        mark_started(context, shard)
     context.work.release(
         shard,
         ShardState.SUBMITTED,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["FRESH", "dead_with", "reconcile"]
+__all__ = ["FRESH", "dead_with", "mark_started", "reconcile", "stop_double"]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -35,11 +35,12 @@ _MAX_ATTEMPTS = 20
 """Creations of unknown outcome after which something is wrong that waiting will not mend."""
 
 _DEAD_BATCHES = 32
-"""Batches of a shard that are remembered after they came to nothing. Each takes half a minute at least, and
-`find` looks back five minutes, so that those it may show are among them."""
+"""Batches of a shard that are remembered after they came to nothing. Each takes half a minute at least, so
+that those of the last five minutes are among them; older ones are known by their age."""
 
 FRESH: Final[dict[str, str | int]] = {
     "attempts": 0,
+    "vanished": 0,
     "refused_ms": 0,
     "idle_polls": 0,
     "unseen": 0,
@@ -58,26 +59,36 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         # Its creator died, or its lease ended, before the call can have ended.
         context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s - since_s + 0.01)
         return
+    earliest_s = shard.intent_ms / 1000 - _SKEW_S
     try:
         found = context.provider(shard.provider).find(
-            shard_id=shard.id, file_id=shard.file_id, since_s=shard.intent_ms / 1000 - _SKEW_S
+            shard_id=shard.id, file_id=shard.file_id, since_s=earliest_s
         )
     except ProviderError as error:
         _cannot_tell(context, shard, str(error))
         return
-    found = [batch for batch in found if batch.id not in shard.dead_batches]
+    found = [batch for batch in found if not _is_dead(shard, batch, earliest_s)]
     if found:
         _adopt(context, shard, found)
     elif shard.absent + 1 < _ABSENT_TWICE:
         # A list may lag behind; one empty look proves little.
-        fields = {"absent": shard.absent + 1, "blind_ms": 0, "idle_polls": 0}
+        fields: dict[str, str | int] = {"absent": shard.absent + 1, "blind_ms": 0, "idle_polls": 0}
         context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s / 2, **fields)
-    elif shard.attempts >= _MAX_ATTEMPTS:
-        _doubt(context, shard, f"{shard.attempts} creations of unknown outcome, and no batch to be found")
+    elif shard.vanished + 1 >= _MAX_ATTEMPTS:
+        _doubt(context, shard, f"{_MAX_ATTEMPTS} creations of unknown outcome, and no batch to be found")
     else:
         _log.info("proven_absent", shard=shard.id)
-        message = "the provider has no batch for it; creating again"
-        context.work.release(shard, ShardState.UPLOADED, _AGAIN, delay_s(shard.attempts), message=message)
+        fields = {
+            "vanished": shard.vanished + 1,
+            "message": "the provider has no batch for it; creating again",
+        }
+        context.work.release(shard, ShardState.UPLOADED, _AGAIN, delay_s(shard.attempts), **fields)
+
+
+def _is_dead(shard: ShardWork, batch: RemoteBatch, earliest_s: float) -> bool:
+    """Whether a batch was refused before the last intent: a list may show it, but it is not the answer."""
+    refused_before = batch.phase is BatchPhase.FAILED and (batch.created_at_s or earliest_s) < earliest_s
+    return refused_before or batch.id in shard.dead_batches
 
 
 def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -> None:
@@ -97,16 +108,25 @@ def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -
     if adopted is None:
         return
     _log.info("adopted", shard=shard.id, batch=ours.id)
-    started = [JobStatus.QUEUED, JobStatus.SUBMITTING]
-    context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=started, stamp="submitted_ms")
+    mark_started(context, shard)
     for double in doubles:
-        if double.phase.is_final:
-            continue
-        _log.error("double_batch", shard=shard.id, kept=ours.id, cancelled=double.id)
-        try:
-            context.provider(shard.provider).cancel(double.id)
-        except ProviderError as error:
-            _log.error("double_batch_not_cancelled", batch=double.id, reason=str(error))
+        if not double.phase.is_final:
+            stop_double(context, shard, double, kept=ours.id)
+
+
+def stop_double(context: WorkerContext, shard: ShardWork, double: RemoteBatch, *, kept: str) -> None:
+    """Cancel a second batch of a shard, so that no more of it is run and paid for."""
+    _log.error("double_batch", shard=shard.id, kept=kept, cancelled=double.id)
+    try:
+        context.provider(shard.provider).cancel(double.id)
+    except ProviderError as error:
+        _log.error("double_batch_not_cancelled", batch=double.id, reason=str(error))
+
+
+def mark_started(context: WorkerContext, shard: ShardWork) -> None:
+    """Show that a batch of the job has been accepted; safe to repeat."""
+    before = [JobStatus.QUEUED, JobStatus.SUBMITTING]
+    context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=before, stamp="submitted_ms")
 
 
 def dead_with(shard: ShardWork, *batch_ids: str) -> str:

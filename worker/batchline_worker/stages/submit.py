@@ -16,12 +16,12 @@ from batchline_shared.errors import (
     ProviderError,
     ProviderRejectedError,
 )
-from batchline_shared.ledger import JobStatus, ShardState, Stage
+from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import FRESH, reconcile
+from batchline_worker.stages.reconcile import FRESH, mark_started, reconcile, stop_double
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
@@ -135,15 +135,25 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
         provider_status=batch.status,
         **FRESH,
     )
-    if recorded is None:
-        # Somebody else holds the shard now, in `submitting`: they will find the batch.
-        _log.warning("submitted_but_lease_lost", shard=shard.id, batch=batch.id)
+    if recorded is None and not _is_recorded(context, shard, batch):
         return
     _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
-    started = [JobStatus.QUEUED, JobStatus.SUBMITTING]
-    context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=started, stamp="submitted_ms")
+    mark_started(context, shard)
     if shard.message:
         context.jobs.explain(shard.job_id, "")
+
+
+def _is_recorded(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
+    """Whether a batch is its shard's although writing that was refused; if it is a second one, stop it."""
+    now = next((one for one in context.work.shards_of(shard.job_id) if one.id == shard.id), None)
+    if now is not None and now.batch_id == batch.id:
+        return True  # the first answer to the write was lost, or somebody has found the batch
+    _log.warning("submitted_but_lease_lost", shard=shard.id, batch=batch.id)
+    # In `submitting`, whoever holds the shard will find the batch. Later states do not look for one:
+    # we were frozen between our last look at the clock and the call.
+    if now is not None and (now.batch_id or now.state == ShardState.DONE):
+        stop_double(context, shard, batch, kept=now.batch_id)
+    return False
 
 
 def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:

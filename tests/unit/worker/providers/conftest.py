@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ import orjson
 import pytest
 
 from batchline_worker.providers.openai import OpenAIProvider
+from sdk_connections import hang_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass
@@ -50,6 +52,11 @@ class ScriptedServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.replies: list[Reply] = []
         self.seen: list[Seen] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that did not wait for their answer: some tests are about them."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def base_url(self) -> str:
@@ -95,8 +102,22 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def openai(server: ScriptedServer) -> OpenAIProvider:
-    return OpenAIProvider(api_key="sk-planted-key", base_url=server.base_url, retry_waits_s=(0.0, 0.0))
+def made() -> Iterator[Callable[..., OpenAIProvider]]:
+    """Make providers whose connections end with the test."""
+    providers: list[OpenAIProvider] = []
+
+    def make(**options: Any) -> OpenAIProvider:
+        providers.append(OpenAIProvider(**options))
+        return providers[-1]
+
+    yield make
+    for provider in providers:
+        hang_up(provider)
+
+
+@pytest.fixture
+def openai(server: ScriptedServer, made: Callable[..., OpenAIProvider]) -> OpenAIProvider:
+    return made(api_key="sk-planted-key", base_url=server.base_url, retry_waits_s=(0.0, 0.0))
 
 
 @pytest.fixture

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchline_worker.providers.base import BatchPhase, RemoteBatch
 from batchline_worker.providers.openai_batch import marks, remote_batch
-
-SAMPLES = Path(__file__).parents[5] / "shared" / "samples"
+from recordings import recorded
 
 
 def sample(name: str) -> RemoteBatch:
-    path = SAMPLES / f"openai_batch_{name}.json"
-    if not path.exists():
-        pytest.skip(f"the recorded payload {path.name} is not on this machine")
-    batch = remote_batch(orjson.loads(path.read_bytes()))
+    batch = remote_batch(recorded(f"openai_batch_{name}.json"))
     assert batch is not None
     return batch
 

@@ -21,6 +21,8 @@ from batchline_shared.errors import (
 from batchline_worker.providers.openai import OpenAIProvider
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import ScriptedServer
 
 KEY = "sk-planted-key"
@@ -29,8 +31,8 @@ BATCH = {"object": "batch", "id": "batch_1", "status": "completed"}
 
 def test_importing_the_providers_imports_no_sdk() -> None:
     script = (
-        "import sys; import batchline_worker.providers; "
-        "batchline_worker.providers.provider('openai'); "
+        "import sys; from batchline_worker.providers.registry import PROVIDERS; "
+        "PROVIDERS['openai'](create_timeout_s=1.0); "
         "print(sorted({'openai', 'httpx2', 'anthropic', 'google.genai'} & set(sys.modules)))"
     )
 
@@ -61,13 +63,16 @@ def test_a_base_url_without_a_scheme_is_a_configuration_error() -> None:
 
 
 def test_the_key_and_the_address_come_from_the_environment(
-    server: ScriptedServer, reply: Any, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer,
+    reply: Any,
+    made: Callable[..., OpenAIProvider],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server.replies = [reply(BATCH)]
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
 
-    assert OpenAIProvider().poll("batch_1").id == "batch_1"
+    assert made().poll("batch_1").id == "batch_1"
     assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -118,10 +123,10 @@ def test_a_create_sends_one_request_whatever_comes_back(
 
 
 def test_a_create_that_outlasts_its_time_is_of_unknown_outcome_and_sent_once(
-    server: ScriptedServer, reply: Any
+    server: ScriptedServer, reply: Any, made: Callable[..., OpenAIProvider]
 ) -> None:
     server.replies = [reply(BATCH, delay_s=0.5)]
-    hasty = OpenAIProvider(api_key=KEY, base_url=server.base_url, create_timeout_s=0.1)
+    hasty = made(api_key=KEY, base_url=server.base_url, create_timeout_s=0.1)
 
     with pytest.raises(ProviderUnavailableError, match="Timeout"):
         hasty.create(file_id="f", endpoint="/v1/responses", shard_id="s", metadata={})

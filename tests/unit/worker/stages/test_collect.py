@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchline import JobStatus, filter_successful
 from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
-from batchline_worker.providers.base import BatchPhase
+from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.stages import collect
 from scripted_provider import answer_line, error_line
 
@@ -124,6 +124,44 @@ def test_failing_reads_do_not_use_up_the_patience_for_short_ones(bench: WorkerBe
     assert job.info().succeeded == 4
 
 
+@pytest.mark.parametrize("said", [{"status_code": 404}, {"code": BROKEN_OFF}])
+def test_result_files_that_stay_away_end_as_missing_but_not_before_an_hour(
+    bench: WorkerBench, said: dict[str, Any]
+) -> None:
+    job = bench.submitted(4)
+    ended(bench, job)
+    bench.provider.fail("lines", ProviderUnavailableError("openai", "no such file", **said), times=1000)
+    for _ in range(60):
+        bench.run(Stage.COLLECT)
+        bench.later(61)
+    assert bench.shard(job).state == ShardState.COLLECTING
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert job.info().succeeded == 2  # what could be read of it is kept
+    assert job.info().errors == {"missing": 2}
+    bench.assert_whole(job)
+
+
+def test_an_outage_never_makes_results_missing(bench: WorkerBench) -> None:
+    job = bench.submitted(4)
+    ended(bench, job)
+    bench.provider.fail("lines", ProviderUnavailableError("openai", "503", status_code=503), times=300)
+    bench.provider.fail("lines", ProviderUnavailableError("openai", "not yet", status_code=404), times=20)
+
+    assert bench.finish(job, rounds=400) is JobStatus.COMPLETED
+    assert job.info().succeeded == 4
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0" * 12, "-1", "\u0661"])
+def test_a_number_that_we_never_wrote_is_none_of_ours(bench: WorkerBench, number: str) -> None:
+    job = bench.submitted(2)
+    batch_id = ended(bench, job)
+    bench.provider.results[batch_id].append(answer_line(f"bl-{bench.shard(job).id}-{number}"))
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    bench.assert_whole(job)
+
+
 def test_a_batch_that_takes_its_end_back_is_not_believed_yet(bench: WorkerBench) -> None:
     job = bench.submitted(4)
     batch_id = ended(bench, job)
@@ -145,7 +183,7 @@ def test_results_that_the_provider_has_deleted_end_as_missing(bench: WorkerBench
     ended(bench, job)
     bench.provider.fail(call, ProviderRejectedError("openai", "no such file"), times=100)
 
-    assert bench.finish(job).is_final
+    assert bench.finish(job, rounds=100).is_final
     assert set(job.info().errors) == {"missing"}
     bench.assert_whole(job)
 

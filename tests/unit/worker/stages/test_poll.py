@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from scripted_provider import lost_reply
 
 if TYPE_CHECKING:
     from batchline import Job
+    from batchline_worker.providers.base import RemoteBatch
     from worker_bench import WorkerBench
 
 
@@ -88,7 +90,7 @@ def test_a_batch_that_stays_unknown_ends_as_missing(bench: WorkerBench) -> None:
     job = bench.submitted()
     bench.provider.batches.clear()
 
-    assert bench.finish(job) is JobStatus.FAILED
+    assert bench.finish(job, rounds=100) is JobStatus.FAILED
     assert job.info().errors == {"missing": 3}
     assert bench.provider.calls["poll"] == poll.LOST_AFTER
     bench.assert_whole(job)
@@ -242,3 +244,62 @@ def test_a_batch_that_cannot_be_cancelled_is_followed_to_its_end(
 
     assert bench.finish(job) is JobStatus.COMPLETED
     bench.assert_whole(job)
+
+
+def test_a_batch_refused_long_ago_is_never_taken_for_the_running_one(bench: WorkerBench) -> None:
+    job = bench.submitted()
+    old = {}
+    for _ in range(40):  # more than are remembered
+        refused = bench.shard(job).batch_id
+        bench.provider.refuse(refused, tokens=100)
+        bench.provider.batches[refused] = replace(bench.provider.batches[refused], created_at_s=1.0)
+        old[refused] = bench.provider.batches[refused]
+        poll_once(bench, job)
+        bench.later(70)
+        if len(old) == 40:
+            bench.provider.fail("create", lost_reply(), done=True)
+        bench.run(Stage.SUBMIT)
+    (running,) = bench.provider.running()
+    bench.provider.unlisted.add(running)
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+    bench.provider.unlisted.clear()
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.shard(job).batch_id == running
+    assert bench.provider.calls["create"] == 41
+
+
+def test_a_provider_that_hangs_does_not_hold_a_poller_for_longer_than_its_leases(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [bench.submitted() for _ in range(10)]
+    bench.later(20)
+    clock = [0.0]
+    monkeypatch.setattr(poll, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(bench.provider, "poll_many", lambda _: {})
+
+    def hang(_: str) -> RemoteBatch:
+        bench.provider.calls["poll"] += 1
+        clock[0] += 45.0
+        raise ProviderUnavailableError("openai", "no answer")
+
+    monkeypatch.setattr(bench.provider, "poll", hang)
+    poll.work(bench.context)
+
+    assert bench.provider.calls["poll"] == 2
+    assert all((bench.due_in_s(bench.shard(job).id, Stage.POLL) or 0) < 61 for job in jobs)
+
+
+def test_a_worker_that_is_to_stop_asks_for_no_further_batch(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [bench.submitted() for _ in range(3)]
+    bench.later(20)
+    for job in jobs:
+        job.cancel()
+    monkeypatch.setattr(bench.provider, "poll_many", lambda _: {})
+    bench.context.stopping.set()
+    poll.work(bench.context)
+
+    assert bench.provider.calls["poll"] == bench.provider.calls["cancel"] == 0

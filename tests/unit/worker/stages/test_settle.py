@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -197,6 +197,28 @@ def test_outcomes_that_redis_lost_are_collected_again_and_not_paid_again() -> No
     bench.assert_whole(job)
 
 
+def test_a_recovery_whose_answer_was_lost_and_was_sent_again_is_not_paid_again(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.submitted()
+    bench.provider.end_all()
+    bench.later(20)
+    bench.run(Stage.POLL, Stage.COLLECT)
+    bench.redis.delete(keys.done(job.id), keys.outcomes(job.id))
+    bench.redis.hset(keys.meta(job.id), mapping={"landed": 0, "succeeded": 0})
+    reopen = bench.context.work.reopen_shard
+
+    def twice(*parts: Any) -> bool:
+        reopen(*parts)
+        return reopen(*parts)  # as redis-py does when a connection breaks before the answer
+
+    monkeypatch.setattr(bench.context.work, "reopen_shard", twice)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 1
+    bench.assert_whole(job)
+
+
 def test_a_lost_outcome_of_a_row_that_was_tried_again_comes_from_the_newest_batch(
     bench: WorkerBench,
 ) -> None:
@@ -359,4 +381,16 @@ def test_an_idempotency_key_goes_with_its_job(bench: WorkerBench) -> None:
     assert bench.redis.pttl(name) == -1
     bench.finish(job)
 
+    assert bench.redis.pttl(name) > 0
+
+
+def test_an_idempotency_key_does_not_go_while_its_job_is_tried_again(bench: WorkerBench) -> None:
+    bench.provider.answer = error_line
+    job = bench.enqueue(2, idempotency_key="k")
+    name = keys.idempotency(bench.store.meta(job.id).idempotency)
+    bench.finish(job)
+    job.retry_failed()
+
+    assert bench.redis.pttl(name) == -1
+    bench.finish(job)
     assert bench.redis.pttl(name) > 0

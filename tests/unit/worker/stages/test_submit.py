@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import pytest
@@ -16,6 +17,7 @@ from batchline_shared.errors import (
     ProviderUnavailableError,
 )
 from batchline_shared.ledger import ShardState, Stage
+from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages import submit
 from scripted_provider import lost_reply
 from worker_bench import WorkerBench
@@ -420,3 +422,91 @@ def test_a_job_that_is_deleted_before_its_upload_ends_quietly(bench: WorkerBench
 
     assert bench.provider.calls["upload"] == 0
     assert all(bench.due_in_s(member, stage) is None for member in (shard.id, job.id) for stage in Stage)
+
+
+def test_refusals_are_no_creations_of_unknown_outcome(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.provider.fail("create", ProviderBusyError("openai", "slow down"), times=25)
+    bench.provider.fail("create", lost_reply())
+
+    for _ in range(40):
+        bench.run()
+        bench.later(70)
+    assert bench.shard(job).state == ShardState.SUBMITTED
+    assert bench.finish(job) is JobStatus.COMPLETED
+
+
+def test_creations_that_vanish_again_and_again_end_in_doubt(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.provider.fail("create", lost_reply(), times=1000)
+    for _ in range(100):
+        bench.run()
+        bench.later(130)
+
+    assert bench.shard(job).state == ShardState.IN_DOUBT
+    assert bench.provider.calls["create"] == 20
+
+
+def test_a_batch_that_a_frozen_worker_made_second_is_stopped(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    other = bench.worker()
+
+    def frozen_right_before_the_call() -> None:
+        for _ in range(6):
+            bench.later(130)
+            bench.run(Stage.SUBMIT, worker=other)
+
+    bench.provider.meanwhile("create", frozen_right_before_the_call)
+    submit.work(bench.context)
+
+    kept = bench.shard(job).batch_id
+    assert {name: batch.status for name, batch in bench.provider.batches.items() if name != kept} == {
+        name: "cancelling" for name in bench.provider.batches if name != kept
+    }
+    assert len(bench.provider.batches) == 2
+    assert bench.provider.batches[kept].status == "validating"
+    assert bench.finish(job) is JobStatus.COMPLETED
+
+
+def test_a_record_whose_answer_was_lost_stops_no_batch(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    release = bench.context.work.release
+
+    def twice(*parts: Any, **fields: Any) -> object:
+        release(*parts, **fields)
+        return release(*parts, **fields)  # as redis-py does when a connection breaks before the answer
+
+    monkeypatch.setattr(bench.context.work, "release", twice)
+    bench.run(Stage.SUBMIT)
+
+    assert job.status() is JobStatus.IN_PROGRESS
+    assert bench.provider.calls["cancel"] == 0
+
+
+def test_a_worker_that_dies_before_it_shows_the_start_leaves_that_to_the_poll(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    monkeypatch.setattr(submit, "mark_started", died)
+    with pytest.raises(WorkerDied):
+        submit.work(bench.context)
+    assert job.status() is JobStatus.SUBMITTING
+
+    (batch_id,) = bench.provider.batches
+    bench.provider.batches[batch_id] = replace(
+        bench.provider.batches[batch_id], status="in_progress", phase=BatchPhase.RUNNING
+    )
+    bench.later(20)
+    bench.run(Stage.POLL)
+
+    assert job.status() is JobStatus.IN_PROGRESS
+    assert job.info().submitted_at is not None
+
+
+def died(*_: object) -> None:
+    raise WorkerDied

@@ -1,0 +1,90 @@
+"""Settings: read once, refused where they could pay twice, and never quoted."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchline_shared.errors import ConfigurationError
+from batchline_shared.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("BATCHLINE_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_defaults_are_consistent() -> None:
+    assert Settings.load().redis_url == "redis://localhost:6379/0"
+
+
+def test_the_environment_wins_over_the_file_and_an_argument_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings"
+    file.write_text("BATCHLINE_LEASE_S=200\nBATCHLINE_RETENTION_S=5\nBATCHLINE_TICK_INTERVAL_S=7\n")
+    monkeypatch.setenv("BATCHLINE_ENV_FILE", str(file))
+    monkeypatch.setenv("BATCHLINE_RETENTION_S", "6")
+    monkeypatch.setenv("BATCHLINE_TICK_INTERVAL_S", "8")
+
+    settings = Settings.load(tick_interval_s=9.0)
+
+    assert (settings.lease_s, settings.retention_s, settings.tick_interval_s) == (200.0, 6, 9.0)
+
+
+def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHLINE_ENV_FILE", str(tmp_path / "none"))
+
+    with pytest.raises(ConfigurationError, match=r"BATCHLINE_ENV_FILE names .*none"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("BATCHLINE_LEASE_S", "64.9", "BATCHLINE_CREATE_TIMEOUT_S"),
+        ("BATCHLINE_RECONCILE_QUIET_S", "59.9", "BATCHLINE_CREATE_TIMEOUT_S"),
+    ],
+)
+def test_times_that_could_pay_twice_are_refused_by_both_names(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, other: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=f"{name}.*{other}"):
+        Settings.load()
+
+
+def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHLINE_RETENTION_S", "sk-a-secret")
+    monkeypatch.setenv("BATCHLINE_LEASE_S", "0.5")
+
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.load()
+
+    assert "BATCHLINE_RETENTION_S: " in str(refused.value)
+    assert "BATCHLINE_LEASE_S: " in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "broker"),
+    [
+        ("redis://host:1", "redis://host:1/1"),
+        ("redis://host:1/0", "redis://host:1/1"),
+        (
+            "rediss://user:secret@host:1/9?ssl_cert_reqs=none",
+            "rediss://user:secret@host:1/10?ssl_cert_reqs=none",
+        ),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+    ],
+)
+def test_the_broker_is_beside_the_ledger_unless_it_is_named(ledger: str, broker: str) -> None:
+    assert Settings.load(redis_url=ledger).effective_broker_url == broker
+    assert Settings.load(redis_url=ledger, broker_url="amqp://b").effective_broker_url == "amqp://b"

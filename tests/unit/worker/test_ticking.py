@@ -1,0 +1,33 @@
+"""Ticking: what a clock sets in motion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchline_shared.ledger import Stage, keys
+from batchline_worker.ticking import tick
+
+if TYPE_CHECKING:
+    from worker_bench import WorkerBench
+
+
+def test_any_number_of_clocks_makes_one_tick_in_an_interval(bench: WorkerBench) -> None:
+    bench.enqueue(2)
+    results = [tick(worker) for worker in [bench.context, *(bench.worker() for _ in range(4))]]
+
+    assert results == [{Stage.PLAN: 1}, {}, {}, {}, {}]
+    assert bench.nudged == {Stage.PLAN: 1}
+
+
+def test_a_tick_without_work_nudges_nobody(bench: WorkerBench) -> None:
+    assert tick(bench.context) == {}
+    assert not bench.nudged
+    assert 0 < bench.redis.pttl(keys.TICK) <= 1000
+
+
+def test_a_tick_nudges_a_crowded_stage_a_few_times(bench: WorkerBench) -> None:
+    for _ in range(9):
+        bench.enqueue(1)
+
+    assert tick(bench.context) == {Stage.PLAN: 9}
+    assert bench.nudged[Stage.PLAN] == 4
