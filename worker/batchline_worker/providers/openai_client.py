@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from batchline_shared.errors import ConfigurationError, ProviderAuthError, ProviderUnavailableError
+from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
 from batchline_worker.providers.openai_errors import NAME, translated
 
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ class OpenAIClient:
             # A line break, as `cat` leaves one, would fail as an unknown outcome of every call.
             raise ProviderAuthError(NAME, "OPENAI_API_KEY is empty or holds a space or a line break")
         if sdk.base_url.scheme not in ("http", "https"):
-            raise ConfigurationError(f"OPENAI_BASE_URL is no http or https address: {str(sdk.base_url)!r}")
+            # As for a key: the job waits and says why, until an operator has mended it.
+            raise ProviderAuthError(
+                NAME, f"OPENAI_BASE_URL is no http or https address: {str(sdk.base_url)!r}"
+            )
         return sdk
 
 

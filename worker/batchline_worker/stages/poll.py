@@ -16,6 +16,7 @@ from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.reconcile import dead_with, mark_started
+from batchline_worker.stages.submit import MAX_UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,6 @@ _AT_ONCE = 50
 
 _FULL_WAIT_S = 60.0
 """First wait after the provider had no room for a batch's tokens, in seconds; others must end."""
-
-_MAX_UPLOADS = 5
-"""How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
 
 LOST_AFTER = 80
 """How often in a row the provider must not know a batch, or its results, before they count as lost: about
@@ -184,7 +182,7 @@ def _try_again(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> 
         wait_s = max(delay_s(0, base_s=_FULL_WAIT_S), context.settings.poll_interval_s)
         return _send_again(context, shard, ShardState.UPLOADED, wait_s, message)
     unfound = any(e.param == "file_id" or e.message.startswith("Cannot find file") for e in refusals)
-    if unfound and shard.uploads < _MAX_UPLOADS:
+    if unfound and shard.uploads < MAX_UPLOADS:
         wait_s = delay_s(shard.uploads)
         return _send_again(
             context, shard, ShardState.PENDING, wait_s, refusals[0].message, uploads=shard.uploads + 1

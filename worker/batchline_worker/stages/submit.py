@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from batchline_worker.leases import Hold
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["work"]
+__all__ = ["MAX_UPLOADS", "work"]
 
 _log = structlog.get_logger("batchline.submit")
 
 _MARGIN_S = 2.0
 """What a lease must hold beyond the create's time-out when the call starts."""
+
+MAX_UPLOADS = 5
+"""How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
 
 _MAX_WAIT_S = 600.0
 """Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
@@ -115,7 +118,7 @@ def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) 
             metadata={"batchline_job": shard.job_id},
         )
     except ProviderRejectedError as error:
-        _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+        _rejected(context, shard, error)
     except (ProviderAuthError, ProviderBusyError) as error:
         _refused(context, shard, ShardState.UPLOADED, error)
     except ProviderError as error:
@@ -123,6 +126,15 @@ def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) 
         _unknown(context, shard, str(error))
     else:
         _record(context, shard, batch)
+
+
+def _rejected(context: WorkerContext, shard: ShardWork, error: ProviderRejectedError) -> None:
+    """The same creation would be refused again; but a file that has expired may be uploaded anew."""
+    file_is_gone = error.status_code in (400, 404) and "file" in str(error).lower()
+    if file_is_gone and shard.uploads < MAX_UPLOADS:
+        _refused(context, shard, ShardState.PENDING, error, file_id="", uploads=shard.uploads + 1)
+    else:
+        _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
 
 
 def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
@@ -164,10 +176,12 @@ def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:
     _log.warning("submission_unknown", shard=shard.id, quiet_s=quiet_s, reason=message)
 
 
-def _refused(context: WorkerContext, shard: ShardWork, state: ShardState, error: ProviderError) -> None:
+def _refused(
+    context: WorkerContext, shard: ShardWork, state: ShardState, error: ProviderError, **more: str | int
+) -> None:
     """Nothing was accepted: try again later, or give up once it has gone on for too long."""
     message = str(error)
-    fields: dict[str, str | int] = {"attempts": shard.attempts + 1, "message": message}
+    fields: dict[str, str | int] = {**more, "attempts": shard.attempts + 1, "message": message}
     if not shard.refused_ms:
         fields["refused_ms"] = "@now"
     elif _refused_for_s(context, shard) > context.settings.submit_give_up_s:

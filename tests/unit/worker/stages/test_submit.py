@@ -322,6 +322,26 @@ def test_a_rejected_shard_ends_with_an_error_for_each_request(bench: WorkerBench
     bench.assert_whole(job)
 
 
+def test_an_input_file_that_is_gone_is_uploaded_again(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    gone = ProviderRejectedError("openai", "No such File object: file-1", status_code=404)
+    bench.provider.fail("create", gone, times=2)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["upload"] == 3
+    assert len(bench.provider.batches) == 1
+
+
+def test_a_file_that_is_gone_each_time_is_given_up(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    gone = ProviderRejectedError("openai", "No such File object: file-1", status_code=404)
+    bench.provider.fail("create", gone, times=50)
+
+    assert bench.finish(job) is JobStatus.FAILED
+    assert job.info().errors == {"invalid_request": 3}
+    assert bench.provider.calls["upload"] <= 7
+
+
 def steal(bench: WorkerBench) -> None:
     """Let the lease end while its holder works, and another worker take the shard."""
     bench.later(130)
