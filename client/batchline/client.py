@@ -184,11 +184,15 @@ class BatchClient:
             limit: At most so many; None: all.
 
         Raises:
-            InvalidInputError: There is no such status.
+            InvalidInputError: There is no such status, no model of this form, or the limit is negative.
             QueueUnavailableError: Redis cannot be reached.
         """
         if status is not None and status not in list(JobStatus):
             raise InvalidInputError(f"there is no status {str(status)!r}; use one of {', '.join(JobStatus)}")
+        if model is not None:
+            parse_model(model)
+        if limit is not None and limit < 0:
+            raise InvalidInputError(f"limit must be at least 0, or None for all, not {limit}")
         found: list[JobInfo] = []
         with self.connection.errors():
             for meta in self.connection.jobs.recent():

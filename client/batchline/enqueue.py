@@ -7,6 +7,7 @@ import itertools
 import logging
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,7 @@ from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
 from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from batchline.connection import Connection
     from batchline_shared.dialects.base import Dialect
@@ -75,9 +76,11 @@ class JobPlan:
                 the idempotency key is no text.
         """
         try:
-            orjson.dumps(self.template)
+            _ = self.encoded_template
         except TypeError as error:
             raise InvalidInputError(f"options must be JSON values: {error}") from None
+        if not isinstance(self.metadata, Mapping):
+            raise InvalidInputError(f"metadata must be a dict, not {type(self.metadata).__name__}")
         try:
             encoded = orjson.dumps(dict(self.metadata))
         except (TypeError, ValueError) as error:
@@ -92,6 +95,11 @@ class JobPlan:
             raise InvalidInputError("idempotency_key must be a non-empty string")
 
     @property
+    def encoded_template(self) -> bytes:
+        """The template as it is stored, and spliced into lines."""
+        return orjson.dumps(self.template)
+
+    @property
     def digest(self) -> str:
         """What stands for the idempotency key in the ledger; empty where there is none."""
         if self.idempotency_key is None:
@@ -104,7 +112,7 @@ class JobPlan:
             "model": self.model,
             "provider": self.dialect.provider,
             "endpoint": self.dialect.endpoint,
-            "template": orjson.dumps(self.template),
+            "template": self.encoded_template,
             "structured": int(self.structured),
             "metadata": orjson.dumps(dict(self.metadata)),
             "idem": self.digest,
@@ -204,7 +212,7 @@ def _committed(store: JobStore, plan: JobPlan, job_id: str) -> bool:
 
 def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[InputChunk]:
     """Cut the stream into chunks, and check what only the whole job can tell."""
-    head, middle, tail = plan.dialect.line_ends(orjson.dumps(plan.template))
+    head, middle, tail = plan.dialect.line_ends(plan.encoded_template)
     # Our own id takes at most 64 bytes on the wire.
     max_row_bytes = plan.dialect.limits.max_bytes - len(head) - len(middle) - len(tail) - 64
     unique = UniqueIds()
@@ -267,10 +275,10 @@ def _claim(store: JobStore, plan: JobPlan, job_id: str) -> str:
         if staged is None:
             found = store.find(held)
             if found is not None:
-                if found.model != plan.model:
+                if (found.model, found.template) != (plan.model, plan.encoded_template):
                     raise IdempotencyConflictError(
-                        f"this idempotency_key stands for job {held} of {found.model}, "
-                        f"not of {plan.model}; use another key"
+                        f"this idempotency_key stands for job {held} of {found.model}, which has another "
+                        "model, response model or options; use another key"
                     )
                 return held
             held = store.claim(plan.digest, job_id, instead_of=held)  # gone: it died, was deleted, or expired

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from batchline.connection import Connection
     from batchline_shared.dialects.base import Dialect, FileLine
 
-__all__ = ["BOM", "BatchFile", "enqueue_file", "numbered_lines", "open_source", "parse_json", "write_lines"]
+__all__ = [
+    "BOM",
+    "BatchFile",
+    "enqueue_file",
+    "numbered_lines",
+    "open_source",
+    "parse_json",
+    "replaced_file",
+    "write_lines",
+]
 
 BOM: Final = b"\xef\xbb\xbf"
 """What some editors put before the first line of a UTF-8 file."""
@@ -61,6 +71,27 @@ def write_lines(
     pieces.append(tail)
     target.write(b"".join(pieces))
     return count
+
+
+@contextmanager
+def replaced_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` once it is whole; if writing fails, nothing changes.
+
+    Raises:
+        InvalidBatchFileError: It cannot be written there.
+    """
+    unfinished = f"{path}.{os.getpid()}.part"
+    try:
+        target = open(unfinished, "wb")  # noqa: PTH123, SIM115 - the path is the user's string
+    except OSError as error:
+        raise InvalidBatchFileError(f"{path}: {error.strerror}") from error
+    try:
+        with target:
+            yield target
+        os.replace(unfinished, path)  # noqa: PTH105 - as above
+    except BaseException:
+        os.remove(unfinished)  # noqa: PTH107 - as above
+        raise
 
 
 def open_source(source: str | Path | IO[bytes]) -> tuple[IO[bytes], bool]:

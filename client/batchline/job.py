@@ -94,7 +94,7 @@ class Job(Generic[T]):
         """Where the job stands.
 
         Raises:
-            JobNotFoundError: It has been deleted, or its retention has ended.
+            JobNotFoundError: There is no such job, or its retention has ended.
             QueueUnavailableError: Redis cannot be reached.
         """
         return JobStatus(self._meta().status)

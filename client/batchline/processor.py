@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar, overload
 import orjson
 
 from batchline.client import BatchClient
-from batchline.files import BOM, enqueue_file, write_lines
+from batchline.files import BOM, enqueue_file, replaced_file, write_lines
 from batchline.job import Job
 from batchline_shared.dialects.registry import dialect, parse_model
 from batchline_shared.errors import InvalidInputError
@@ -96,7 +96,8 @@ class BatchProcessor(Generic[M]):
         Raises:
             SchemaError: The provider would refuse the response model.
             InvalidRequestError: A conversation is bad; names it.
-            InvalidInputError: There is none.
+            InvalidBatchFileError: The file cannot be written.
+            InvalidInputError: There is no conversation.
         """
         speech = dialect(self.provider_name)
         template = speech.template(
@@ -108,14 +109,8 @@ class BatchProcessor(Generic[M]):
             buffer.seek(0)
             return buffer
         path = os.fspath(file_path)
-        unfinished = f"{path}.{os.getpid()}.part"
-        try:
-            with open(unfinished, "wb") as target:  # noqa: PTH123 - the path is the user's string
-                write_lines(target, speech, template, messages_list)
-            os.replace(unfinished, path)  # noqa: PTH105
-        finally:
-            if os.path.exists(unfinished):  # noqa: PTH110
-                os.remove(unfinished)  # noqa: PTH107
+        with replaced_file(path) as target:
+            write_lines(target, speech, template, messages_list)
         return path
 
     def submit_batch(
@@ -199,7 +194,7 @@ class BatchProcessor(Generic[M]):
             with open(file_path, "wb") as target:  # noqa: PTH123 - the path is the user's string
                 for result in results:
                     if result.raw is not None:
-                        target.write(orjson.dumps({**result.raw, "custom_id": result.custom_id}) + b"\n")
+                        target.write(orjson.dumps(result.raw) + b"\n")
         return results
 
     def parse_results(self, results_content: str | bytes) -> list[BatchResult[M]]:

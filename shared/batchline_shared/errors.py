@@ -12,7 +12,7 @@ these. The tree is split by what the caller does next.
         * InvalidBatchFileError               a JSONL file or buffer, by line
         * IdempotencyConflictError            the key was used for another job
     * JobError
-        * JobNotFoundError (also a LookupError)  no such job id, or it has been deleted
+        * JobNotFoundError (also a LookupError)  no such job id, or its retention has ended
         * JobNotReadyError                    results were asked for before the job ended
         * WaitTimeoutError (also a TimeoutError) the job still runs; wait again
     * QueueUnavailableError                   Redis cannot be reached; calling again may help
@@ -98,7 +98,7 @@ class InvalidBatchFileError(InvalidInputError):
 
 
 class IdempotencyConflictError(InvalidInputError):
-    """The idempotency key already stands for a job of another model."""
+    """The idempotency key already stands for a job of another model, response model or options."""
 
 
 class JobError(BatchlineError):
@@ -111,7 +111,7 @@ class JobError(BatchlineError):
 
 
 class JobNotFoundError(JobError, LookupError):
-    """There is no such job: the id is wrong, or the job has been deleted or has expired."""
+    """There is no such job: the id is wrong, or the retention of a finished job has ended."""
 
     def __init__(self, job_id: str) -> None:
         """Name the id and what to look at."""

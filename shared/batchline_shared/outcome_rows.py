@@ -99,17 +99,35 @@ class OutcomeReader(Generic[T]):
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]
+        if raw is not None:
+            # On the wire the line bore our id; users only ever see theirs.
+            raw["custom_id"] = outcome["id"]
         if kind is not None:
             return _error(outcome["id"], kind, outcome["m"], usage, raw)
         return self.answer(outcome["id"], raw, usage)
 
     def line(self, custom_id: str, raw: dict[str, Any]) -> BatchSuccess[T] | BatchError:
-        """Judge and type a line of a provider's result file."""
+        """Judge and type a line of a provider's result file, or of one that `batch results` wrote."""
+        if "success" in raw and "response" not in raw:
+            return self._exported(custom_id, raw)
         verdict = self._dialect.classify(raw, structured=self._structured)
         usage = _usage(verdict[2:])
         if verdict.error_type is not None:
             return _error(custom_id, verdict.error_type, verdict.message, usage, raw)
         return self.answer(custom_id, raw, usage)
+
+    def _exported(self, custom_id: str, outcome: dict[str, Any]) -> BatchSuccess[T] | BatchError:
+        """Type an outcome that was written as JSON."""
+        try:
+            if outcome["success"] is not True:
+                return BatchError.model_validate(outcome)
+            result = outcome.get("result")
+            if self._structured:
+                result = self._validate(orjson.dumps(result).decode())
+            return self._success({**outcome, "result": result})
+        except ValidationError as error:
+            misfit = _describe_misfit(error, self._model)
+            return _error(custom_id, ErrorType.INVALID_OUTPUT, misfit, None, outcome.get("raw"))
 
     def answer(
         self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None

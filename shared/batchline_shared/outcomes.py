@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 __all__ = ["RETRY_MAY_HELP", "BatchError", "BatchResult", "BatchSuccess", "ErrorType", "TokenUsage"]
@@ -103,7 +103,7 @@ class BatchSuccess(BaseModel, Generic[T]):
     usage: TokenUsage | None = None
     """Tokens spent; None where the provider did not say."""
     raw: dict[str, Any] | None = None
-    """The provider's result line as it came, parsed; its `custom_id` is our own id on the wire."""
+    """The provider's result line, parsed, with the request's own `custom_id`."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -119,12 +119,14 @@ class BatchError(BaseModel):
     """Why, in our words. Branch on this, never on `error_message`."""
     error_message: str
     """What happened, in the provider's words or ours. For a person to read."""
-    retry_may_help: bool = False
-    """Whether sending the same request again may succeed."""
+    retry_may_help: bool = Field(
+        default_factory=lambda given: RETRY_MAY_HELP.get(given.get("error_type"), False)
+    )
+    """Whether sending the same request again may succeed; by default, what `RETRY_MAY_HELP` says."""
     usage: TokenUsage | None = None
     """Tokens spent all the same (a truncated or invalid answer is billed)."""
     raw: dict[str, Any] | None = None
-    """The provider's result line as it came, parsed; None where it sent none."""
+    """The provider's result line, parsed, with the request's own `custom_id`; None where it sent none."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

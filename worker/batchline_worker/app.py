@@ -115,7 +115,8 @@ for _stage in Stage:
     _stage_task(_stage)
 
 
-@app.task(name=TICK_TASK)  # type: ignore[untyped-decorator]
+# Without events: one each second would bury all else in Flower.
+@app.task(name=TICK_TASK, send_events=False)  # type: ignore[untyped-decorator]
 def run_tick() -> dict[str, int]:
     """Nudge the stages that have due work."""
     context, _ = process.parts()

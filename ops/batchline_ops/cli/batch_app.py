@@ -127,7 +127,10 @@ def results_command(
         str, typer.Option("--batch-id", "-b", metavar="JOB_ID", help="As submit printed it.")
     ],
     output_file: Annotated[
-        str, typer.Option("--output-file", "-o", metavar="FILE", help="Replaced once whole; - is stdout.")
+        str,
+        typer.Option(
+            "--output-file", "-o", metavar="FILE", help="One outcome a line, as they landed. - is stdout."
+        ),
     ],
     model: Annotated[
         str | None, typer.Option("--model", "-m", metavar="PROVIDER/NAME", help="Checked against the job's.")

@@ -37,6 +37,11 @@ def up_command(
     everything answers.
     """
     session = session_of(context)
+    if session.redis_url is not None:
+        # Asked once here, for a clear answer; workers would only say it in their logs.
+        from batchline_shared.ledger import open_ledger
+
+        open_ledger(session.redis_url).close()
     with needs_extra("all"):
         from batchline_ops.supervisor import UpOptions, up
     options = UpOptions(
@@ -63,15 +68,16 @@ def demo_command(
     session = session_of(context)
     with needs_extra("all"):
         from batchline_ops.demo import DemoOptions, run_demo
-    return run_demo(
-        DemoOptions(
-            provider=provider,
-            requests=requests,
-            workers=workers,
-            keep=keep,
-            as_json=as_json or session.as_json,
+
+        return run_demo(
+            DemoOptions(
+                provider=provider,
+                requests=requests,
+                workers=workers,
+                keep=keep,
+                as_json=as_json or session.as_json,
+            )
         )
-    )
 
 
 def simulate_command(context: typer.Context) -> ExitCode:

@@ -17,9 +17,10 @@ def run_demo(options: DemoOptions) -> int:
         options: What to run, and how to print it.
 
     Returns:
-        Exit code: 0 if every request has exactly one outcome; 1 if not, or if something failed
-        on the way; 2 if the options cannot be used; 130 if it was interrupted. What went wrong
-        is one line on stderr.
+        Exit code: 0 if every request has exactly one outcome; 1 if not; 130 if it was interrupted.
+
+    Raises:
+        BatchlineError, OSError: The options cannot be used, or something failed on the way.
     """
     from batchline_ops.demo.session import run_session  # noqa: PLC0415 - the simulator imports this package
 

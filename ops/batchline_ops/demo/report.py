@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -63,18 +62,22 @@ def print_kept(console: Console, summary: DemoSummary) -> None:
         "Flower": summary.flower_url,
         "Simulator": summary.simulator_url,
         "Logs": f"{summary.data_dir}/logs",
-        "Talk to it": f"export BATCHLINE_REDIS_URL={summary.redis_url}",
-        "Then": f"{_command()} batch status {summary.job_id}",
     }
     console.print("\nEverything is still running. Ctrl-C stops it.", style="bold green")
     console.print(_grid(rows), soft_wrap=True)
+    # Outside of the table, which would fold them: they are there to be copied.
+    for command in (
+        f"export BATCHLINE_REDIS_URL={summary.redis_url}",
+        f"{_command()} batch status {summary.job_id}",
+    ):
+        console.print(f"  {command}", soft_wrap=True, markup=False)
 
 
 def _command() -> str:
     """How to call `batchline` from here: `make demo` leaves the virtual environment's own off the PATH."""
     if shutil.which("batchline"):
         return "batchline"
-    return os.path.relpath(Path(sys.executable).with_name("batchline"))
+    return str(Path(sys.executable).with_name("batchline"))
 
 
 def _left_open(summary: DemoSummary) -> str:

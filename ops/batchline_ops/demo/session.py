@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from batchline import BatchClient
-from batchline_ops.cli.exit_codes import ExitCode, exit_code_of
+from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.demo.corpus import Corpus
 from batchline_ops.demo.job_run import JobRun
 from batchline_ops.demo.options import DemoOptions
@@ -20,7 +20,7 @@ from batchline_ops.demo.report import print_kept, print_report
 from batchline_ops.demo.stack import MODELS, DataDir, stack_options
 from batchline_ops.supervisor import SupervisedStack
 from batchline_shared.dialects.registry import dialect
-from batchline_shared.errors import BatchlineError, InvalidInputError
+from batchline_shared.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +48,6 @@ def run_session(options: DemoOptions, *, run_in: RunIn | None = None) -> int:
     except KeyboardInterrupt:
         notes.print("Interrupted, and stopped.", style="yellow")
         return ExitCode.INTERRUPTED
-    except (BatchlineError, OSError) as error:
-        notes.print(f"batchline demo: {error}", style="red", markup=False, soft_wrap=True)
-        return exit_code_of(error)
 
 
 def _run(options: DemoOptions, notes: Console, run_in: RunIn) -> int:

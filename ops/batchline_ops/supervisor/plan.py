@@ -32,6 +32,9 @@ _SERVER_GRACE_S = 60.0
 _SIMULATED = {"OPENAI_BASE_URL": "{simulator}/v1", "OPENAI_API_KEY": "simulated"}
 """What points the providers' SDKs at the simulator."""
 
+_SIMULATED_POLL = {"BATCHLINE_POLL_INTERVAL_S": "1"}
+"""The simulator is quick, and does not mind being asked each second."""
+
 
 def server_service(binary: ServerBinary, port: int, options: UpOptions, working_directory: Path) -> Service:
     """The embedded server. SIGTERM also when the supervisor is killed: it saves and ends."""
@@ -76,9 +79,11 @@ def stack_services(
 
 def simulated_environment(simulator_url: str, environment: Mapping[str, str]) -> dict[str, str]:
     """Variables that point workers at the simulator, except those that somebody has set."""
+    elsewhere = bool(environment.get("OPENAI_BASE_URL"))
+    wanted = _SIMULATED if elsewhere else {**_SIMULATED, **_SIMULATED_POLL}
     return {
         name: value.format(simulator=simulator_url)
-        for name, value in _SIMULATED.items()
+        for name, value in wanted.items()
         if not environment.get(name)
     }
 

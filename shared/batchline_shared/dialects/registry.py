@@ -56,7 +56,7 @@ def parse_model(model: str) -> tuple[str, str]:
         InvalidModelError: It is not of that form, or the provider is unknown.
     """
     provider, slash, name = model.partition("/") if isinstance(model, str) else ("", "", "")
-    if not slash or not provider or not name.strip():
+    if not slash or not provider or not name or any(letter.isspace() for letter in name):
         raise InvalidModelError(
             f'{model!r} is no model: use "provider/model-name", for example "openai/gpt-4.1-mini"'
         )

@@ -112,7 +112,7 @@ def _unquoted(error: Exception) -> str:
 def _full(where: str) -> QueueFullError:
     return QueueFullError(
         f"Redis at {where} has reached its maxmemory; nothing was enqueued. "
-        "Raise maxmemory or delete finished jobs"
+        "Raise maxmemory, or lower BATCHLINE_RETENTION_S so that finished jobs go sooner"
     )
 
 

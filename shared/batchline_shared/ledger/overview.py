@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.work_records import Stage
+from batchline_shared.ledger.records import FINAL, JobStatus
+from batchline_shared.ledger.work_records import ShardState, Stage
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -17,13 +18,18 @@ class Overview(NamedTuple):
     """What is where, now; requests and final jobs since the ledger began."""
 
     jobs: dict[str, int]
-    """Final status → jobs that ended so; `active` → jobs that have not."""
+    """`queued`, `in_progress` → jobs before and after planning; a final status → jobs that ended so."""
     shards: dict[str, int]
     """State → shards."""
     requests: dict[str, int]
     """`succeeded`, `errored` → requests of ended jobs."""
     oldest_due_s: dict[str, float]
     """Stage → seconds for which its oldest work has been due; 0 when nothing is."""
+
+    @property
+    def open_jobs(self) -> int:
+        """Jobs that have not ended."""
+        return sum(count for status, count in self.jobs.items() if status not in FINAL)
 
 
 def overview(client: Redis) -> Overview:
@@ -46,9 +52,16 @@ def overview(client: Redis) -> Overview:
         heads = replies[i * keys.PARTITIONS : (i + 1) * keys.PARTITIONS]
         scores = [head[0][1] for head in heads if head]
         oldest[str(stage)] = max(0.0, (now_ms - min(scores)) / 1000) if scores else 0.0
-    jobs = _group(counts, "ended.")
-    jobs["active"] = sum(n for state, n in _group(counts, "job.").items() if state != "closed")
-    return Overview(jobs, _group(counts, "shard."), _group(counts, "request."), oldest)
+    work, ended = _group(counts, "job."), _group(counts, "ended.")
+    jobs = {
+        str(JobStatus.QUEUED): work.get("plan", 0),
+        str(JobStatus.IN_PROGRESS): work.get("wait", 0) + work.get("settle", 0),
+        **{str(status): ended.get(status, 0) for status in sorted(FINAL)},
+    }
+    # A state that nothing is in is a 0 on a chart, not a gap; `in_doubt` most of all.
+    shards = {str(state): 0 for state in ShardState} | _group(counts, "shard.")
+    requests = {"succeeded": 0, "errored": 0} | _group(counts, "request.")
+    return Overview(jobs, shards, requests, oldest)
 
 
 def _group(counts: dict[str, int], prefix: str) -> dict[str, int]:

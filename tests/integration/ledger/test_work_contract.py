@@ -387,11 +387,18 @@ def test_the_overview_counts_what_is_where(redis: Any, queue: WorkQueue) -> None
 
     seen = overview(redis)
 
-    assert seen.jobs == {"active": 1}
+    assert {status: n for status, n in seen.jobs.items() if n} == {"in_progress": 1}
+    assert seen.open_jobs == 1
     assert {state: n for state, n in seen.shards.items() if n} == {"pending": 2, "submitted": 1}
     assert 29 < seen.oldest_due_s["submit"] < 60
     assert seen.oldest_due_s["plan"] == seen.oldest_due_s["poll"] == 0
 
 
-def test_the_overview_of_an_empty_ledger_is_empty(redis: Any) -> None:
-    assert overview(redis) == ({"active": 0}, {}, {}, dict.fromkeys(map(str, Stage), 0.0))
+def test_the_overview_of_an_empty_ledger_has_a_zero_for_every_state(redis: Any) -> None:
+    seen = overview(redis)
+
+    assert seen.shards == dict.fromkeys(map(str, ShardState), 0)
+    assert seen.requests == {"succeeded": 0, "errored": 0}
+    assert seen.oldest_due_s == dict.fromkeys(map(str, Stage), 0.0)
+    assert set(seen.jobs) >= {"queued", "in_progress", "failed"}
+    assert not any(seen.jobs.values())

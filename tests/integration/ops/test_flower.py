@@ -177,7 +177,7 @@ def test_our_gauges_stand_beside_its_own(worked: Site) -> None:
     metrics = worked.eventually("/metrics", "flower_events_total{")
 
     assert "batchline_ledger_up 1.0" in metrics
-    assert 'batchline_jobs{status="active"} 0.0' in metrics
+    assert 'batchline_jobs{status="in_progress"} 0.0' in metrics
     assert "batchline_oldest_due_seconds{stage=" in metrics
 
 

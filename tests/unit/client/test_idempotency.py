@@ -47,6 +47,13 @@ def test_a_key_that_stands_for_a_job_of_another_model_is_refused(client: BatchCl
         client.enqueue("openai/gpt-4o", User, [says()], idempotency_key="nightly")
 
 
+def test_a_key_that_stands_for_other_answers_is_refused(client: BatchClient) -> None:
+    client.enqueue(MODEL, None, [says()], idempotency_key="nightly")
+
+    with pytest.raises(IdempotencyConflictError, match="another model, response model or options"):
+        client.enqueue(MODEL, User, [says()], idempotency_key="nightly")
+
+
 def test_a_key_is_free_again_after_an_enqueue_that_failed(client: BatchClient, ledger: Redis) -> None:
     def rows() -> Iterator[Any]:
         yield says()

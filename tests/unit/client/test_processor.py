@@ -14,6 +14,7 @@ from batchline import (
     BatchProcessor,
     BatchSuccess,
     ErrorType,
+    InvalidBatchFileError,
     InvalidInputError,
     InvalidModelError,
     InvalidRequestError,
@@ -227,3 +228,36 @@ def test_only_a_newline_ends_a_line(processor: BatchProcessor[User]) -> None:
 
 def test_no_content_has_no_outcomes(processor: BatchProcessor[User]) -> None:
     assert processor.parse_results("") == processor.parse_results(b"\n\n") == []
+
+
+def test_outcomes_written_as_json_can_be_parsed_again(
+    processor: BatchProcessor[User], desk: WorkerDesk
+) -> None:
+    job_id = processor.submit_batch(processor.create_batch_from_messages([says(), says()]))
+    desk.complete(job_id, (0, ANN), (1, ErrorType.RATE_LIMITED))
+    outcomes = processor.retrieve_results(job_id)
+
+    written = "\n".join(outcome.model_dump_json() for outcome in outcomes)
+
+    assert processor.parse_results(written) == outcomes
+
+
+def test_a_written_outcome_that_does_not_fit_is_an_invalid_output(processor: BatchProcessor[User]) -> None:
+    (outcome,) = processor.parse_results('{"custom_id": "a", "success": true, "result": {"name": "Ann"}}')
+
+    assert isinstance(outcome, BatchError)
+    assert outcome.error_type == ErrorType.INVALID_OUTPUT
+
+
+def test_a_file_that_cannot_be_written_is_named(processor: BatchProcessor[User], tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "batch.jsonl"
+
+    with pytest.raises(InvalidBatchFileError, match=f"{path}: No such file or directory"):
+        processor.create_batch_from_messages([says()], str(path))
+
+
+def test_an_error_made_by_hand_knows_whether_a_retry_may_help() -> None:
+    limited = BatchError(custom_id="a", error_type=ErrorType.RATE_LIMITED, error_message="")
+    refused = BatchError(custom_id="a", error_type=ErrorType.REFUSED, error_message="")
+
+    assert (limited.retry_may_help, refused.retry_may_help) == (True, False)

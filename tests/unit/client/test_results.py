@@ -65,7 +65,7 @@ def test_an_outcome_says_what_it_cost_and_where_it_came_from(client: BatchClient
     good, limited, empty = job.results()
 
     assert good.usage == TokenUsage(input_tokens=10, output_tokens=5)
-    assert good.raw == answer_line(ANN)
+    assert good.raw == {**answer_line(ANN), "custom_id": "request-0"}, "users see their own ids only"
     assert isinstance(limited, BatchError)
     assert (limited.error_type, limited.retry_may_help, limited.raw) == ("rate_limited", True, None)
     assert isinstance(empty, BatchError)

@@ -64,7 +64,7 @@ def diagnose(redis_url: str | None, *, worker_timeout_s: float) -> list[Finding]
     finally:
         if client is not None:
             client.close()
-    active = numbers.jobs.get("active", 0) if numbers is not None else 0
+    active = numbers.open_jobs if numbers is not None else 0
     return findings + check_workers(settings, active_jobs=active, timeout_s=worker_timeout_s)
 
 

@@ -38,7 +38,7 @@ def check_ledger(client: Any, numbers: Overview | None) -> list[Finding]:
                 "Run one version of Batchline everywhere, or use another Redis database",
             )
         ]
-    active = numbers.jobs.get("active", 0)
+    active = numbers.open_jobs
     ended = sum(numbers.jobs.values()) - active
     return [
         ok("Ledger", f"schema version {keys.SCHEMA_VERSION}; {active:,} jobs run, {ended:,} have ended"),

@@ -12,6 +12,8 @@ import pytest
 from batchline_ops.cli import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchline.client import BatchClient
     from unit.ops.cli.conftest import Cli
 
@@ -48,6 +50,23 @@ def test_with_json_errors_are_json_too(cli: Cli) -> None:
     assert usage.error["type"] == "UsageError"
     assert unknown.error["type"] == "JobNotFoundError"
     assert (usage.error["exit_code"], unknown.error["exit_code"]) == (usage.code, unknown.code) == (2, 3)
+
+
+def test_the_demo_of_a_provider_that_cannot_be_used_is_an_error_like_any_other(cli: Cli) -> None:
+    answer = cli("demo", "--provider", "anthropic", "--json")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.error["type"] == "InvalidModelError"
+
+
+def test_up_on_a_ledger_that_cannot_be_reached_says_so_before_it_starts_anything(
+    cli: Cli, tmp_path: Path
+) -> None:
+    answer = cli("--redis-url", "redis://127.0.0.1:1/0", "up", "--data-dir", str(tmp_path / "never"))
+
+    assert answer.code == 5
+    assert "cannot be reached" in answer.err
+    assert not (tmp_path / "never").exists()
 
 
 def test_json_may_be_asked_for_before_the_command(cli: Cli) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from batchline import BatchClient, BatchRequest, BatchSuccess, ProviderBatch
-from batchline_ops.cli.exit_codes import ExitCode
+from batchline_ops.cli.exit_codes import ExitCode, exit_code_of
 from batchline_ops.demo import DemoOptions, run_demo
 from batchline_ops.demo.corpus import Corpus
 from batchline_ops.demo.exactly_once import AcceptedBatch
@@ -19,7 +19,7 @@ from batchline_ops.demo.progress import live_progress
 from batchline_ops.demo.session import run_session
 from batchline_ops.demo.stack import DataDir, stack_options
 from batchline_ops.supervisor import StackError, StackState
-from batchline_shared.errors import InvalidInputError
+from batchline_shared.errors import BatchlineError, InvalidInputError, InvalidModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,7 @@ def test_a_job_that_lost_an_outcome_is_not() -> None:
 def ending(
     *, keep: bool = False, good: bool = True, error: type[BaseException] | None = None
 ) -> tuple[int, Path]:
-    """Run a session whose work is faked; its exit code and its directory."""
+    """Run a session whose work is faked; its exit code, as the command line gives it, and its directory."""
     used: list[Path] = []
 
     def run_in(data: DataDir, options: DemoOptions, notes: Console) -> bool:
@@ -107,7 +107,10 @@ def ending(
             raise error("no")
         return good
 
-    return run_session(DemoOptions(keep=keep), run_in=run_in), used[0]
+    try:
+        return run_session(DemoOptions(keep=keep), run_in=run_in), used[0]
+    except (BatchlineError, OSError) as error_of_run:
+        return exit_code_of(error_of_run), used[0]
 
 
 @pytest.fixture(autouse=True)
@@ -160,13 +163,12 @@ def test_a_given_directory_is_never_removed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("provider", ["anthropic", "google", "gemini", "nobody"])
 def test_a_provider_that_cannot_be_used_is_named_before_anything_starts(
-    provider: str, capsys: pytest.CaptureFixture[str]
+    provider: str, tmp_path: Path
 ) -> None:
-    assert run_demo(DemoOptions(provider=provider)) == 2
+    with pytest.raises(InvalidModelError, match=f"'{provider}'"):
+        run_demo(DemoOptions(provider=provider, data_dir=tmp_path / "never"))
 
-    said = capsys.readouterr()
-    assert f"'{provider}'" in said.err
-    assert said.out == ""
+    assert not (tmp_path / "never").exists()
 
 
 def test_no_variable_of_the_user_leads_the_workers_to_a_real_provider(
