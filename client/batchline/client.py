@@ -105,10 +105,9 @@ class BatchClient:
         Args:
             model: `provider/model-name`, such as "openai/gpt-4.1-mini".
             response_model: The Pydantic model of every answer; None gives text.
-            requests: Conversations, or `BatchRequest`s with options of their own. Any iterable:
-                it is streamed, never held.
-            custom_ids: One name for each request, unique in the job, up to 512 bytes each;
-                None: those of the `BatchRequest`s, else `request-0`, `request-1`, …
+            requests: Conversations, or `BatchRequest`s with options of their own; streamed, never held.
+            custom_ids: One for each request, unique in the job, up to 512 bytes each; None: the
+                `BatchRequest`s' own, else `request-0`, `request-1`, …
             max_tokens: Most tokens to generate for each request; None: the provider's default.
             temperature: Sampling temperature; None: the provider's default. Not sent to
                 reasoning models, which refuse it.
@@ -124,31 +123,19 @@ class BatchClient:
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
-            IdempotencyConflictError: The key stands for a job of another model.
-            QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued; only
-                where Redis went away during the very last write it may have been, so give an
-                `idempotency_key` where you mean to call again.
+            IdempotencyConflictError: The key stands for a job with another model or options.
+            QueueUnavailableError, QueueFullError: Redis is down or full; nothing was enqueued, unless
+                it went away during the very last write: call again with an `idempotency_key`.
         """
         provider, name = parse_model(model)
         speech = dialect(provider)
-        if options is not None and not isinstance(options, Mapping):
-            raise InvalidInputError(f"options must be a dict, not {type(options).__name__}")
+        body = _mapping(options, "options")
         template = speech.template(
-            name, response_model, max_tokens=max_tokens, temperature=temperature, options=options or {}
+            name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
-        plan = JobPlan(
-            model=model,
-            dialect=speech,
-            template=template,
-            structured=response_model is not None,
-            metadata=metadata or {},
-            idempotency_key=idempotency_key,
-        )
-        check_many(requests, "requests must be an iterable of conversations")
-        encoded = _encoded(speech, name, requests)
-        if custom_ids is not None:
-            check_many(custom_ids, "custom_ids must be an iterable of strings")
-            encoded = _named(encoded, custom_ids)
+        labels = _mapping(metadata, "metadata")
+        plan = JobPlan(model, speech, template, response_model is not None, labels, idempotency_key)
+        encoded = _encoded(speech, name, requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, encoded), response_model)
 
     @overload
@@ -203,7 +190,25 @@ class BatchClient:
         return found
 
 
-def _encoded(speech: Dialect, model_name: str, requests: Iterable[Any]) -> Iterator[EncodedRequest]:
+def _mapping(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInputError(f"{name} must be a dict, not {type(value).__name__}")
+    return value or {}
+
+
+def _encoded(
+    speech: Dialect, model_name: str, requests: Iterable[Any], custom_ids: Iterable[str] | None
+) -> Iterator[EncodedRequest]:
+    """Check and encode the requests as they stream, each with its id."""
+    check_many(requests, "requests must be an iterable of conversations")
+    encoded = _streamed(speech, model_name, requests)
+    if custom_ids is None:
+        return encoded
+    check_many(custom_ids, "custom_ids must be an iterable of strings")
+    return _named(encoded, custom_ids)
+
+
+def _streamed(speech: Dialect, model_name: str, requests: Iterable[Any]) -> Iterator[EncodedRequest]:
     encode = speech.encode_messages
     for row, request in enumerate(requests):
         if isinstance(request, BatchRequest):

@@ -11,7 +11,6 @@ from redis import exceptions as refusal
 
 from batchline_shared.errors import (
     ConfigurationError,
-    InvalidInputError,
     LedgerError,
     QueueFullError,
     QueueUnavailableError,
@@ -21,7 +20,7 @@ from batchline_shared.ledger import keys
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["connect", "open_ledger", "redis_errors", "server_name"]
+__all__ = ["check_schema", "connect", "open_ledger", "redis_errors", "server_name"]
 
 _TIMEOUT_S = 10.0
 """Longest wait for one reply. Without it, a frozen server blocks its caller for ever."""
@@ -144,14 +143,3 @@ def check_schema(client: redis.Redis) -> None:
             f"the ledger has schema version {found!r}, this Batchline writes {keys.SCHEMA_VERSION}: "
             "run one version everywhere, or use another Redis database"
         )
-
-
-def check_key(value: str, *, what: str, limit_bytes: int = 512) -> str:
-    """Refuse a name that cannot be part of a key or a record.
-
-    Raises:
-        InvalidInputError: It is no string, empty, or too long.
-    """
-    if not isinstance(value, str) or not value or len(value.encode("utf-8", "surrogatepass")) > limit_bytes:
-        raise InvalidInputError(f"{what} must be a non-empty string of at most {limit_bytes} bytes")
-    return value
