@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +30,21 @@ def environment(**added: str) -> dict[str, str]:
     return ours | added
 
 
-def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def start(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command; it ends with the test, however that does."""
+    with subprocess.Popen(
         [BATCHLINE, *arguments],
         cwd=home,
         env=environment(BATCHLINE_POLL_INTERVAL_S="0.1", BATCHLINE_TICK_INTERVAL_S="0.2"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()  # does nothing where it has ended
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
@@ -56,8 +63,8 @@ def test_up_tells_where_everything_is_runs_a_job_and_leaves_nothing_behind(home:
     with start(home, *arguments) as stack:
         assert stack.stdout is not None
         ready = json.loads(stack.stdout.readline())
-        second = start(home, *arguments)
-        _, refusal = second.communicate(timeout=TIMEOUT_S)
+        with start(home, *arguments) as second:
+            _, refusal = second.communicate(timeout=TIMEOUT_S)
         done = subprocess.run(
             [BATCHLINE, "batch", "submit", "in.jsonl", "-m", "openai/gpt-4o-mini", "--json"],
             cwd=home,
