@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from batchline.client import BatchClient
 
-__all__ = ["JsonFlag", "Session", "needs_extra", "session_of"]
+__all__ = ["JsonFlag", "Session", "needs_extra", "require_parts", "session_of"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable JSON on stdout, and nothing else.")]
 """The option that every command has."""
@@ -64,3 +65,14 @@ def needs_extra(extra: str) -> Iterator[None]:
         raise ConfigurationError(
             f"{error.name} is not installed; run: pip install 'batchline[{extra}]'"
         ) from error
+
+
+def require_parts(extra: str, *modules: str) -> None:
+    """Name the extra to install before processes are started that would end for want of it.
+
+    Raises:
+        ConfigurationError: A module is not installed.
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise ConfigurationError(f"{module} is not installed; run: pip install 'batchline[{extra}]'")

@@ -8,11 +8,14 @@ from typing import Annotated, Final
 import typer
 
 from batchline_ops.cli.exit_codes import ExitCode
-from batchline_ops.cli.session import JsonFlag, needs_extra, session_of
+from batchline_ops.cli.session import JsonFlag, needs_extra, require_parts, session_of
 
 __all__ = ["demo_command", "doctor_command", "simulate_command", "up_command"]
 
 # ruff: noqa: PLC0415 - what a command needs is imported by that command alone, so that help is quick
+
+_WORKER_PARTS: Final = ("structlog", "openai")
+"""What a worker process imports beyond the client's own packages."""
 
 _SIMULATOR_HOME: Final = ".batchline/simulator"
 """The simulator's folder where `--data-dir` names none; that of `up`."""
@@ -37,6 +40,8 @@ def up_command(
     everything answers.
     """
     session = session_of(context)
+    parts = {"uvicorn": simulator, "flower": flower}
+    require_parts("all", *_WORKER_PARTS, *(name for name, wanted in parts.items() if wanted))
     if session.redis_url is not None:
         # Asked once here, for a clear answer; workers would only say it in their logs.
         from batchline_shared.ledger import open_ledger
@@ -66,6 +71,7 @@ def demo_command(
 ) -> int:
     """Run a real job on this machine, with the provider simulator, and show what came of it."""
     session = session_of(context)
+    require_parts("all", *_WORKER_PARTS, "uvicorn", "flower")
     with needs_extra("all"):
         from batchline_ops.demo import DemoOptions, run_demo
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchline_ops.cli import run
+from batchline_ops.cli.session import require_parts
+from batchline_shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,3 +120,10 @@ def test_help_loads_nothing_that_takes_its_time() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30)
 
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_a_part_that_is_not_installed_is_named_with_its_remedy() -> None:
+    require_parts("all", "json")
+
+    with pytest.raises(ConfigurationError, match=r"no_such_part .* pip install 'batchline\[all\]'"):
+        require_parts("all", "json", "no_such_part")
