@@ -99,9 +99,10 @@ class OutcomeReader(Generic[T]):
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]
-        if raw is not None:
-            # On the wire the line bore our id; users only ever see theirs.
-            raw["custom_id"] = outcome["id"]
+        if raw is None:
+            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None)
+        # On the wire the line bore our id; users only ever see theirs.
+        raw["custom_id"] = outcome["id"]
         if kind is not None:
             return _error(outcome["id"], kind, outcome["m"], usage, raw)
         return self.answer(outcome["id"], raw, usage)

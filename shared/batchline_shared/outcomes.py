@@ -120,7 +120,7 @@ class BatchError(BaseModel):
     error_message: str
     """What happened, in the provider's words or ours. For a person to read."""
     retry_may_help: bool = Field(
-        default_factory=lambda given: RETRY_MAY_HELP.get(given.get("error_type"), False)
+        default_factory=lambda given: RETRY_MAY_HELP[given.get("error_type", ErrorType.UNKNOWN)]
     )
     """Whether sending the same request again may succeed; by default, what `RETRY_MAY_HELP` says."""
     usage: TokenUsage | None = None
