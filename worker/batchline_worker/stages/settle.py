@@ -18,6 +18,9 @@ __all__ = ["final_status", "work"]
 
 _log = structlog.get_logger("batchline.settle")
 
+_AGAIN_S = 30.0
+"""Seconds until a job is looked at again whose lost outcomes could not be fetched."""
+
 
 def work(context: WorkerContext) -> int:
     """Settle one job that is due."""
@@ -72,6 +75,9 @@ def _recover(context: WorkerContext, job: JobWork) -> None:
         spoken_for.update(lost)
     if reopened:
         context.nudge(Stage.COLLECT)
+    elif spoken_for:
+        # A batch ran these rows, but cannot be read again just now: planning them would pay twice.
+        context.work.postpone_job(job, Stage.SETTLE, _AGAIN_S)
     else:
         context.work.replan(job)
         context.nudge(Stage.PLAN)

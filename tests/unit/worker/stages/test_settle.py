@@ -197,6 +197,27 @@ def test_outcomes_that_redis_lost_are_collected_again_and_not_paid_again() -> No
     bench.assert_whole(job)
 
 
+def test_rows_of_a_batch_that_cannot_be_read_again_are_not_paid_again(bench: WorkerBench) -> None:
+    job = bench.submitted(3)
+    bench.provider.end_all()
+    bench.later(20)
+    bench.run(Stage.POLL, Stage.COLLECT)
+    bench.redis.delete(keys.done(job.id), keys.outcomes(job.id))
+    record = keys.work(keys.partition_of(job.id), bench.shard(job).id)
+    bench.redis.hset(record, "state", ShardState.IN_DOUBT)
+    bench.run()
+    bench.later(3600)
+    bench.run()
+
+    assert bench.provider.calls["create"] == 1
+    assert not job.status().is_final
+
+    bench.redis.hset(record, "state", ShardState.DONE)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 1
+
+
 def test_a_recovery_whose_answer_was_lost_and_was_sent_again_is_not_paid_again(
     bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
