@@ -22,6 +22,6 @@ def instructor_python() -> Path:
         print("Installing Instructor into ops/bench/.venv-instructor …", file=sys.stderr, flush=True)
         venv.create(_VENV, with_pip=True, clear=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--require-hashes", "-r", str(_LOCK)], check=True)
+        subprocess.run([*install, "--no-deps", "--require-hashes", "-r", str(_LOCK)], check=True)
         stamp.write_bytes(_LOCK.read_bytes())
     return python
