@@ -4,6 +4,10 @@ A fault names a call and a kind. `row` is a call too: it stands for one request
 inside a batch (see `row_faults`). Armed faults live in memory, so a restart
 forgets them; the plan of a batch that already drew one is kept with the batch.
 
+OpenAI's calls are named as its SDK spells them, `batches.create`; those of the
+others have the provider's name before that: `anthropic.batches.create`. Which
+kinds a call knows depends on the rest of its name only.
+
 Kinds for any call, and whether the call took effect first:
 
 * drop_before      connection reset, no effect      * drop_after      effect, then reset
@@ -11,10 +15,10 @@ Kinds for any call, and whether the call took effect first:
 * error_before     `status` (500), no effect        * error_after     effect, then `status` (500)
 * bad_gateway      502 with HTML, no effect         * html            effect, then 200 with HTML
 * unavailable      503, no effect                   * signal          effect, then signal `number` to `pid`
-* rate_limit       429 with `retry_after`           * quota           429 insufficient_quota
+* rate_limit       429 with `retry_after`           * quota           out of money or of quota
 * unauthorized     401
 
-For `batches.create`, settled for the life of that batch:
+For every `batches.create`, settled for the life of that batch:
 
 * cannot_find_file   fails validation although the file is there
 * all_failed         completed, every request an error, no output file
@@ -22,13 +26,14 @@ For `batches.create`, settled for the life of that batch:
 * expire             expires with `fraction` of the requests not run
 * stuck              stays in the status `value` ("finalizing")
 * list_lag           lists leave it out for `seconds`
+* archived           ends, and its results are gone (Anthropic)
 
-For `batches.create`, `batches.retrieve`, `batches.list` and `batches.cancel`, in that reply only:
+For every `batches` call that shows a batch, in that reply only:
 
 * unknown_status     `status` is `value` ("archiving")
 * missing_counts     no `request_counts`
 
-For `files.content`, in that reply only:
+For every call that sends a file or results, in that reply only:
 
 * not_found          404          * truncated    ends inside the last line, with a length to match
 * bom, crlf, blank_line           * cut          the connection ends inside the last line
@@ -63,7 +68,9 @@ ANY_CALL_KINDS = frozenset(
 )
 """Kinds that the gateway carries out, whatever the call."""
 
-BATCH_KINDS = frozenset({"cannot_find_file", "all_failed", "empty_error_file", "expire", "stuck", "list_lag"})
+BATCH_KINDS = frozenset(
+    ["cannot_find_file", "all_failed", "empty_error_file", "expire", "stuck", "list_lag", "archived"]
+)
 """Kinds that are kept with the batch whose creation drew them."""
 
 REPLY_KINDS = frozenset({"unknown_status", "missing_counts"})
@@ -72,11 +79,20 @@ REPLY_KINDS = frozenset({"unknown_status", "missing_counts"})
 CONTENT_KINDS = frozenset({"not_found", "truncated", "cut", "bom", "crlf", "blank_line"})
 """Kinds that change what one download of a file sends."""
 
-CALLS = frozenset(
-    {ROW_CALL}
-    | {f"batches.{verb}" for verb in ("create", "retrieve", "list", "cancel")}
-    | {f"files.{verb}" for verb in ("create", "retrieve", "list", "content", "delete")}
-)
+_BATCH_VERBS = ("create", "retrieve", "list", "cancel")
+_FILE_VERBS = ("create", "retrieve", "list", "content", "delete")
+_VERBS = {
+    "batches": _BATCH_VERBS,
+    "files": _FILE_VERBS,
+    "anthropic.batches": (*_BATCH_VERBS, "results", "delete"),
+    "vertex.batches": (*_BATCH_VERBS, "delete"),
+    "gemini.batches": (*_BATCH_VERBS, "delete"),
+    "gemini.files": _FILE_VERBS,
+    "gcs.objects": _FILE_VERBS,
+    "gcs.buckets": ("create", "retrieve", "list", "delete"),
+}
+
+CALLS = frozenset({ROW_CALL, *(f"{noun}.{verb}" for noun, verbs in _VERBS.items() for verb in verbs)})
 """Calls that a fault can be armed for."""
 
 
@@ -152,14 +168,14 @@ def kinds_of(call: str) -> frozenset[str]:
     """Say which kinds a call knows."""
     if call == ROW_CALL:
         return ROW_KINDS
-    extra = BATCH_KINDS if call == "batches.create" else frozenset[str]()
-    extra |= CONTENT_KINDS if call == "files.content" else frozenset[str]()
-    extra |= (
-        REPLY_KINDS
-        if call in {f"batches.{v}" for v in ("create", "retrieve", "list", "cancel")}
-        else frozenset()
-    )
-    return ANY_CALL_KINDS | extra
+    noun, _, verb = call.rpartition(".")
+    kinds = ANY_CALL_KINDS
+    if verb in {"content", "results"}:
+        kinds |= CONTENT_KINDS
+    if noun.rpartition(".")[2] == "batches" and verb in _BATCH_VERBS:
+        kinds |= REPLY_KINDS
+        kinds |= BATCH_KINDS if verb == "create" else frozenset()
+    return kinds
 
 
 def faults_from_rates(rates: Iterable[tuple[str, float]]) -> list[Fault]:

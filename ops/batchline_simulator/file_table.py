@@ -23,11 +23,12 @@ class StoredFile:
 
 
 class FileTable:
-    """Every file that exists, with its content."""
+    """Every file that one provider has, with its content."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, *, provider: str) -> None:
         self._database = database
         self._folder = folder
+        self._provider = provider
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, file_id: str) -> Path:
@@ -37,20 +38,22 @@ class FileTable:
     def add(self, stored: StoredFile, content: Path) -> None:
         """Move `content` into place and make the file visible."""
         content.replace(self.path(stored.id))
-        values = asdict(stored)
+        values = {"provider": self._provider, **asdict(stored)}
         columns, holes = ", ".join(values), ", ".join("?" * len(values))
         # Replaced, not inserted: a batch that is executed again after a restart writes its files again.
         self._database.run(f"REPLACE INTO files ({columns}) VALUES ({holes})", tuple(values.values()))  # noqa: S608 - our names
 
     def get(self, file_id: str) -> StoredFile | None:
         """Return one file, or None where there is none of that id."""
-        rows = self._database.rows("SELECT * FROM files WHERE id = ?", (file_id,))
+        rows = self._database.rows(
+            "SELECT * FROM files WHERE provider = ? AND id = ?", (self._provider, file_id)
+        )
         return _stored(rows[0]) if rows else None
 
     def delete(self, file_id: str) -> bool:
         """Remove a file; say whether it was there."""
         known = self.get(file_id) is not None
-        self._database.run("DELETE FROM files WHERE id = ?", (file_id,))
+        self._database.run("DELETE FROM files WHERE provider = ? AND id = ?", (self._provider, file_id))
         self.path(file_id).unlink(missing_ok=True)
         return known
 
@@ -60,10 +63,10 @@ class FileTable:
         """Return up to `limit` files that follow the file `after`."""
         step, order = ("<", "DESC") if newest_first else (">", "ASC")
         rows = self._database.rows(
-            f"SELECT * FROM files WHERE (?1 IS NULL OR purpose = ?1)"  # noqa: S608 - `step` and `order` are ours
-            f" AND (?2 IS NULL OR seq {step} (SELECT seq FROM files WHERE id = ?2)) ORDER BY seq {order}"
-            " LIMIT ?3",
-            (purpose, after, limit),
+            f"SELECT * FROM files WHERE provider = ?1 AND (?2 IS NULL OR purpose = ?2)"  # noqa: S608 - `step` and `order` are ours
+            f" AND (?3 IS NULL OR seq {step} (SELECT seq FROM files WHERE provider = ?1 AND id = ?3))"
+            f" ORDER BY seq {order} LIMIT ?4",
+            (self._provider, purpose, after, limit),
         )
         return [_stored(row) for row in rows]
 

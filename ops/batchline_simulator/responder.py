@@ -28,6 +28,10 @@ class Question:
     """The body as bytes, which together with the custom id seeds the answer."""
     schema: dict[str, Any] | None
     """JSON schema that the answer has to fit; None asks for plain text."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """Role and text of each turn, oldest first; roles are `system`, `user`, `assistant`, `tool`."""
+    model: str = ""
+    """As the request names it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Answer:
     """Why it stopped. With `refusal`, `text` is the refusal."""
     raw_unicode: bool = False
     """Write the line without `\\u` escapes."""
+    commentary: str | None = None
+    """What the model says before its answer. Endpoints that have no place for it leave it out."""
 
 
 class Responder(Protocol):

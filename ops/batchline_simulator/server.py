@@ -17,12 +17,10 @@ from batchline_simulator.admin import Admin
 from batchline_simulator.batch_table import BatchTable
 from batchline_simulator.config import SimulatorConfig
 from batchline_simulator.connection import CuttableProtocol
+from batchline_simulator.core import Workshop
 from batchline_simulator.database import Database
 from batchline_simulator.faults import FaultBoard, faults_from_file, faults_from_rates
-from batchline_simulator.file_table import FileTable
 from batchline_simulator.openai import OpenAiService
-from batchline_simulator.openai.chat import ChatCompletions
-from batchline_simulator.openai.workshop import Workshop
 from batchline_simulator.request_log import RequestLog
 from batchline_simulator.responder import load_responder
 
@@ -41,27 +39,28 @@ def create_app(config: SimulatorConfig) -> Starlette:
     if config.faults is not None:
         faults += faults_from_file(config.faults)
     board, log, batches = FaultBoard(faults, seed=config.seed), RequestLog(database), BatchTable(database)
-    chat = ChatCompletions()
     workshop = Workshop(
         config=config,
         database=database,
-        files=FileTable(database, config.data_dir / "files"),
         batches=batches,
         board=board,
         responder=load_responder(config.responder),
-        endpoints={chat.path: chat},
     )
-    openai = OpenAiService(workshop, log)
+    services = [OpenAiService(workshop, log)]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
-        openai.lifecycle.resume()
+        for service in services:
+            service.life.resume()
         yield
-        await openai.lifecycle.close()
+        for service in services:
+            await service.life.close()
         database.close()
 
-    routes = [*Admin(batches, board, log).routes(), *openai.routes()]
+    routes = Admin(batches, board, log).routes()
+    for service in services:
+        routes += service.routes()
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _unknown_route})
 
 

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from batchline_simulator.batch_table import StoredBatch
-from batchline_simulator.faults import BATCH_KINDS, Fault
+from batchline_simulator.core import BatchLife, drawn_plan
+from batchline_simulator.faults import Fault
 from batchline_simulator.openai import objects
 from batchline_simulator.openai.errors import refused
 from batchline_simulator.openai.file_routes import limit_of
-from batchline_simulator.openai.lifecycle import Lifecycle
-from batchline_simulator.openai.workshop import Workshop
+from batchline_simulator.openai.trade import OpenAiTrade
 
 ENDPOINTS = (
     "/v1/responses",
@@ -35,48 +35,42 @@ _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 class BatchRoutes:
     """Handlers of the batch calls."""
 
-    def __init__(self, workshop: Workshop, lifecycle: Lifecycle) -> None:
-        self._shop = workshop
-        self._lifecycle = lifecycle
+    def __init__(self, trade: OpenAiTrade, life: BatchLife) -> None:
+        self._trade = trade
+        self._batches = trade.shop.batches
+        self._life = life
 
     async def create(self, request: Request) -> Response:
         """Accept a batch. An unknown input file is accepted too, and fails the batch later."""
         wanted = _wanted(await request.body())
         self._check_hourly_limit()
-        if wanted["endpoint"] not in self._shop.endpoints:
+        if wanted["endpoint"] not in self._trade.endpoints:
             raise refused(
                 400, f"The simulator has no answers for {wanted['endpoint']!r} yet.", param="endpoint"
             )
-        faults: Mapping[str, Fault] = request.state.faults
-        plan = {
-            kind: fault.model_dump(exclude_none=True) for kind, fault in faults.items() if kind in BATCH_KINDS
-        }
+        plan = drawn_plan(request.state.faults)
         if (life := wanted.get("output_expires_after")) is not None:
             plan["output_life_s"] = life["seconds"]
-        stored = self._shop.files.get(wanted["input_file_id"])
-        batch_id = objects.new_batch_id()
+        stored = self._trade.files.get(wanted["input_file_id"])
         doc = objects.new_batch(
-            batch_id,
+            objects.new_batch_id(),
             endpoint=wanted["endpoint"],
             input_file_id=wanted["input_file_id"],
             metadata=wanted.get("metadata"),
             now=int(time.time()),
         )
         batch = StoredBatch(
-            id=batch_id,
-            provider=self._shop.provider,
-            input_file_id=wanted["input_file_id"],
+            id=doc["id"],
+            provider=self._trade.provider,
             lines=stored.lines if stored else 0,
-            sha256=stored.sha256 if stored else None,
-            model=None,
-            tokens=0,
-            live=True,
-            plan=plan,
+            status=doc["status"],
             doc=doc,
+            input_file_id=wanted["input_file_id"],
+            sha256=stored.sha256 if stored else None,
+            plan=plan,
+            mark={"metadata": doc["metadata"]},
         )
-        lag = faults.get("list_lag")
-        self._shop.batches.add(batch, hidden_s=lag.seconds if lag else 0.0)
-        self._lifecycle.launch(batch_id)
+        self._life.accept(batch, request.state.faults)
         return _shown(request, doc)
 
     async def retrieve(self, request: Request) -> Response:
@@ -87,7 +81,7 @@ class BatchRoutes:
         """Show batches, newest first."""
         limit = limit_of(request, default=_DEFAULT_LIST, highest=_MAX_LIST)
         after = request.query_params.get("after")
-        found = self._shop.batches.page(self._shop.provider, limit=limit + 1, after=after)
+        found = self._batches.page(self._trade.provider, limit=limit + 1, after=after)
         shown = [_bent(request.state.faults, batch.doc) for batch in found]
         return JSONResponse(objects.page(shown, limit))
 
@@ -97,19 +91,19 @@ class BatchRoutes:
         if batch.status in ("completed", "failed", "expired"):
             raise refused(409, f"Cannot cancel a batch with status '{batch.status}'.")
         if batch.status not in ("cancelling", "cancelled"):
-            batch = self._lifecycle.cancel(batch.id)
+            batch = self._life.cancel(batch.id)
         return _shown(request, batch.doc)
 
     def _batch(self, request: Request) -> StoredBatch:
         batch_id = request.path_params["batch_id"]
-        batch = self._shop.batches.get(batch_id)
+        batch = self._batches.visible(self._trade.provider, batch_id)
         if batch is None:
             raise refused(404, f"No batch found with id '{batch_id}'.")
         return batch
 
     def _check_hourly_limit(self) -> None:
-        limit = self._shop.config.max_batches_per_hour
-        if limit is None or self._shop.batches.created_since(self._shop.provider, time.time() - 3600) < limit:
+        limit = self._trade.shop.config.max_batches_per_hour
+        if limit is None or self._batches.created_since(self._trade.provider, time.time() - 3600) < limit:
             return
         # Undocumented at the provider; assumed to look like its other rate limits.
         raise refused(

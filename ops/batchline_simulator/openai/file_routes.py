@@ -11,7 +11,7 @@ from batchline_simulator.file_table import StoredFile
 from batchline_simulator.openai import objects
 from batchline_simulator.openai.content import content_response
 from batchline_simulator.openai.errors import refused, refused_file
-from batchline_simulator.openai.workshop import Workshop
+from batchline_simulator.openai.trade import OpenAiTrade
 from batchline_simulator.uploads import Upload, UploadError, UploadTooLargeError, receive
 
 _MAX_LIST = 10_000
@@ -23,8 +23,9 @@ _MAX_FIRST_LINE_BYTES = 1 << 26
 class FileRoutes:
     """Handlers of the file calls."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._shop = workshop
+    def __init__(self, trade: OpenAiTrade) -> None:
+        self._shop = trade.shop
+        self._files = trade.files
 
     async def create(self, request: Request) -> Response:
         """Store an upload, unless its name, encoding or first line forbid it."""
@@ -32,7 +33,7 @@ class FileRoutes:
         try:
             upload = await receive(request, content, max_bytes=self._shop.config.max_upload_bytes)
             stored = _checked(upload)
-            self._shop.files.add(stored, content)
+            self._files.add(stored, content)
         except UploadTooLargeError:
             limit = self._shop.config.max_upload_bytes
             raise refused(413, f"File is too large. Maximum size is {limit} bytes.") from None
@@ -54,7 +55,7 @@ class FileRoutes:
         if order not in ("asc", "desc"):
             message = f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'."
             raise refused(400, message, param="order", code="invalid_value")
-        found = self._shop.files.page(
+        found = self._files.page(
             purpose=query.get("purpose"),
             limit=limit + 1,
             newest_first=order == "desc",
@@ -67,17 +68,17 @@ class FileRoutes:
         stored = self._file(request)
         if "not_found" in request.state.faults:
             raise _no_file(stored.id)
-        return content_response(self._shop.files.path(stored.id), stored, request.state.faults)
+        return content_response(self._files.path(stored.id), stored, request.state.faults)
 
     async def delete(self, request: Request) -> Response:
         """Remove one file."""
         file_id = self._file(request).id
-        self._shop.files.delete(file_id)
+        self._files.delete(file_id)
         return JSONResponse({"object": "file", "deleted": True, "id": file_id})
 
     def _file(self, request: Request) -> StoredFile:
         file_id = request.path_params["file_id"]
-        stored = self._shop.files.get(file_id)
+        stored = self._files.get(file_id)
         if stored is None:
             raise _no_file(file_id)
         return stored

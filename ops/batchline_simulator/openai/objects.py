@@ -3,22 +3,33 @@
 import random
 import string
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batchline_simulator.file_table import StoredFile
+from batchline_simulator.phases import Phase
 
 DAY_S = 86_400
 FILE_LIFE_S = 30 * DAY_S
 """How long a batch file is kept unless the upload says otherwise, in seconds."""
 
-TERMINAL = frozenset({"completed", "failed", "expired", "cancelled"})
-"""Statuses that a batch never leaves."""
+WORDS: Mapping[Phase, str] = {
+    "checking": "validating",
+    "running": "in_progress",
+    "finishing": "finalizing",
+    "cancelling": "cancelling",
+    "failed": "failed",
+    "completed": "completed",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
+"""Statuses of a batch."""
 
 _ALPHABET = string.ascii_letters + string.digits
 
 Usage = tuple[int, int]
 """Input and output tokens."""
+NOTHING_USED: Usage = (0, 0)
 
 
 def new_file_id() -> str:
@@ -73,7 +84,7 @@ def new_batch(
         "expires_at": now + DAY_S,
         "request_counts": counts(0, 0, 0),
         "metadata": metadata,
-        "usage": usage((0, 0)),
+        "usage": usage(NOTHING_USED),
     }
 
 

@@ -7,12 +7,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchline_simulator.core import BatchLife, Workshop
+from batchline_simulator.file_table import FileTable
 from batchline_simulator.gateway import Gateway
 from batchline_simulator.openai.batch_routes import BatchRoutes
+from batchline_simulator.openai.chat import ChatCompletions
 from batchline_simulator.openai.errors import call_error, envelope
 from batchline_simulator.openai.file_routes import FileRoutes
-from batchline_simulator.openai.lifecycle import Lifecycle
-from batchline_simulator.openai.workshop import Workshop
+from batchline_simulator.openai.trade import OpenAiTrade
 from batchline_simulator.request_log import RequestLog
 
 
@@ -51,9 +53,12 @@ class OpenAiService:
     """Everything under `/v1` that belongs to OpenAI."""
 
     def __init__(self, workshop: Workshop, log: RequestLog) -> None:
-        self.lifecycle = Lifecycle(workshop)
-        self._files = FileRoutes(workshop)
-        self._batches = BatchRoutes(workshop, self.lifecycle)
+        files = FileTable(workshop.database, workshop.config.data_dir / "files", provider="openai")
+        chat = ChatCompletions()
+        trade = OpenAiTrade(workshop, files, {chat.path: chat})
+        self.life = BatchLife(workshop, trade)
+        self._files = FileRoutes(trade)
+        self._batches = BatchRoutes(trade, self.life)
         self._gateway = Gateway(OpenAiFace(workshop.config.api_keys), workshop.board, log)
 
     def routes(self) -> list[Route]:

@@ -245,7 +245,7 @@ def test_lines_go_missing_double_or_astray(bench: Any) -> None:
     batch = bench.run([bench.row(kind, f"[[fault:{kind}]]") for kind in kinds])
     ids = sorted(line.get("custom_id", "none")[:14] for line in bench.lines(batch.output_file_id))
 
-    assert ids == ["duplicate_line", "duplicate_line", "foreign-batch_", "none"]
+    assert ids == ["duplicate_line", "duplicate_line", "foreign-foreig", "none"]
     assert batch.request_counts.completed == 4
 
 
