@@ -49,6 +49,11 @@ def _fenced_json(question: Question, answer: Answer) -> Answer:
     return replace(answer, text=f"```json\n{answer.text}\n```")
 
 
+def _commentary(question: Question, answer: Answer) -> Answer:
+    del question
+    return replace(answer, commentary="Let me look at the request first.")
+
+
 def _line_separator(question: Question, answer: Answer) -> Answer:
     """Put U+2028 for the first space inside a string: legal JSON that a careless splitter breaks in two."""
     del question
@@ -89,4 +94,5 @@ _CHANGES: dict[str, Callable[[Question, Answer], Answer]] = {
     "schema_violation": _schema_violation,
     "line_separator": _line_separator,
     "fenced_json": _fenced_json,
+    "commentary": _commentary,
 }

@@ -58,6 +58,9 @@ class SimulatorConfig(BaseSettings):
     max_lines: int = Field(default=50_000, ge=1)
     """Requests allowed in one batch."""
 
+    max_inputs: int = Field(default=50_000, ge=1)
+    """Texts to embed allowed in one batch, over all of its requests."""
+
     max_input_bytes: int = Field(default=209_715_200, ge=1)
     """Largest input file of a batch, in bytes."""
 

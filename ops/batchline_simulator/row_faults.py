@@ -10,7 +10,8 @@ call order: a batch that runs again after a restart fails in the same places.
 
 * Ends as an error line: bad_request, rate_limit, insufficient_quota, server_error, status_zero
 * Ends as an answer nobody can use: refusal, length, content_filter, not_json, schema_violation
-* Ends as an answer that is odd but right: line_separator (a raw U+2028 in a string), fenced_json
+* Ends as an answer that is odd but right: line_separator (a raw U+2028 in a string), fenced_json,
+  commentary (a message of its own before the answer, where the endpoint has one)
 * Breaks the line itself: missing_line, duplicate_line, foreign_custom_id, missing_custom_id
 """
 
@@ -24,7 +25,16 @@ ERROR_KINDS = frozenset({"bad_request", "rate_limit", "insufficient_quota", "ser
 """Kinds that end as an error line."""
 
 ANSWER_KINDS = frozenset(
-    ["refusal", "length", "content_filter", "not_json", "schema_violation", "line_separator", "fenced_json"]
+    [
+        "refusal",
+        "length",
+        "content_filter",
+        "not_json",
+        "schema_violation",
+        "line_separator",
+        "fenced_json",
+        "commentary",
+    ]
 )
 """Kinds that change the answer."""
 

@@ -3,19 +3,15 @@
 import random
 from typing import Any
 
-import orjson
-
 from batchline_simulator.openai.endpoint import Body
-from batchline_simulator.openai.errors import RowError, envelope, invalid_value, missing
+from batchline_simulator.openai.errors import RowError, missing
 from batchline_simulator.openai.objects import Usage, random_text
-from batchline_simulator.openai.strict_schema import strict_violation
+from batchline_simulator.openai.parameters import ANY_OBJECT, bad_count, cut_to, text_of, unknown_word
+from batchline_simulator.openai.strict_formats import StrictFormats
 from batchline_simulator.responder import Answer, Question
 from batchline_simulator.tokens import tokens_in
 
 _ROLES = ("system", "assistant", "user", "function", "tool", "developer")
-_ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-_CHARS_PER_TOKEN = 4
-_MAX_CACHED = 256
 
 
 class ChatCompletions:
@@ -24,8 +20,7 @@ class ChatCompletions:
     path = "/v1/chat/completions"
 
     def __init__(self) -> None:
-        # A batch repeats a few schemas thousands of times.
-        self._violations: dict[bytes, str | None] = {}
+        self._formats = StrictFormats("response_format.json_schema", schema_param="response_format")
 
     def problem(self, body: Body) -> tuple[str, str, str] | None:
         """Return what fails the whole batch."""
@@ -38,30 +33,38 @@ class ChatCompletions:
 
     def prompt_tokens(self, body: Body) -> int:
         """Count the text of the messages; a schema is not billed here."""
-        return sum(tokens_in(_text(message)) for message in body["messages"])
+        return sum(tokens_in(text_of(message)) for message in body["messages"])
+
+    def inputs(self, body: Body) -> int:
+        """Count nothing: a conversation is one input, and lines have a limit of their own."""
+        del body
+        return 0
 
     def rejection(self, body: Body) -> RowError | None:
         """Check the messages, the token limits and the response format."""
         return (
             _bad_messages(body["messages"])
-            or _bad_limits(body)
+            or bad_count(body, "max_tokens", lowest=1)
+            or bad_count(body, "max_completion_tokens", lowest=1)
             or self._bad_format(body.get("response_format"))
         )
 
     def question(self, custom_id: str, body: Body, raw: bytes) -> Question:
         """Take the schema out of `response_format`."""
         given = body.get("response_format") or {}
-        schemas: dict[str, Any] = {"json_object": _ANY_OBJECT}
+        schemas: dict[str, Any] = {"json_object": ANY_OBJECT}
         if given.get("type") == "json_schema":
-            schemas["json_schema"] = given["json_schema"].get("schema", _ANY_OBJECT)
-        return Question(custom_id, body, raw, schemas.get(str(given.get("type"))))
+            schemas["json_schema"] = given["json_schema"].get("schema", ANY_OBJECT)
+        schema = schemas.get(str(given.get("type")))
+        messages = tuple((str(message["role"]), text_of(message)) for message in body["messages"])
+        return Question(custom_id, body, raw, schema, messages, str(body["model"]))
 
     def reply(self, body: Body, answer: Answer, *, now: int, rng: random.Random) -> tuple[Body, Usage]:
         """Write a `chat.completion`, cut at the token limit that the request names."""
         text, finish = answer.text, answer.finish
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         if finish == "stop" and limit is not None and tokens_in(text) > limit:
-            text, finish = text[: limit * _CHARS_PER_TOKEN], "length"
+            text, finish = cut_to(text, limit), "length"
         refusal = finish == "refusal"
         message = {
             "role": "assistant",
@@ -90,59 +93,15 @@ class ChatCompletions:
     def _bad_format(self, given: Any) -> RowError | None:
         if not isinstance(given, dict) or given.get("type") != "json_schema":
             return None
-        wanted = given.get("json_schema")
-        if not isinstance(wanted, dict):
-            return missing("response_format.json_schema")
-        for part in ("name", "schema"):
-            if part not in wanted:
-                return missing(f"response_format.json_schema.{part}")
-        violation = self._violation(str(wanted["name"]), wanted["schema"]) if wanted.get("strict") else None
-        if violation is None:
-            return None
-        return RowError(
-            400, envelope(violation, param="response_format", code="invalid_json_schema")["error"]
-        )
-
-    def _violation(self, name: str, schema: Any) -> str | None:
-        key = name.encode() + b"\0" + orjson.dumps(schema)
-        if key not in self._violations:
-            if len(self._violations) >= _MAX_CACHED:
-                self._violations.clear()
-            self._violations[key] = strict_violation(name, schema)
-        return self._violations[key]
-
-
-def _text(message: Any) -> str:
-    content = message.get("content") if isinstance(message, dict) else None
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+        return self._formats.rejection(given.get("json_schema"))
 
 
 def _bad_messages(messages: list[Any]) -> RowError | None:
     for place, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role is None:
-            return missing(f"messages[{place}].role")
-        if role not in _ROLES:
-            known = ", ".join(f"'{known}'" for known in _ROLES[:-1])
-            text = f"Invalid value: '{role}'. Supported values are: {known}, and '{_ROLES[-1]}'."
-            return RowError(
-                400, envelope(text, param=f"messages[{place}].role", code="invalid_value")["error"]
-            )
-    return None
-
-
-def _bad_limits(body: Body) -> RowError | None:
-    for param in ("max_tokens", "max_completion_tokens"):
-        value = body.get(param)
-        if value is None:
-            continue
-        if not isinstance(value, int):
-            return invalid_value(param, "expected an integer.", "invalid_type")
-        if value < 1:
-            problem = f"integer below minimum value. Expected a value >= 1, but got {value} instead."
-            return invalid_value(param, problem, "integer_below_min_value")
+        role, param = message.get("role") if isinstance(message, dict) else None, f"messages[{place}].role"
+        bad = missing(param) if role is None else unknown_word(role, _ROLES, param)
+        if bad is not None:
+            return bad
     return None
 
 

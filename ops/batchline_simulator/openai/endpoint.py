@@ -1,7 +1,6 @@
 """What a batch needs to know of the endpoint that its requests go to.
 
-`chat` is the first; another endpoint is another class with these methods,
-listed in `ENDPOINTS` of `service`.
+Another endpoint is another class with these methods, listed in `all_endpoints`.
 """
 
 import random
@@ -16,7 +15,7 @@ Body = dict[str, Any]
 
 
 class Endpoint(Protocol):
-    """One endpoint that batches can be run on. Holds no state."""
+    """One endpoint that batches can be run on. Remembers nothing but what it has checked before."""
 
     path: str
     """Such as `/v1/chat/completions`."""
@@ -28,6 +27,10 @@ class Endpoint(Protocol):
     @abstractmethod
     def prompt_tokens(self, body: Body) -> int:
         """Estimate the tokens that a request sends."""
+
+    @abstractmethod
+    def inputs(self, body: Body) -> int:
+        """Count what a batch may hold only so many of beside its lines; 0 where there is no such limit."""
 
     @abstractmethod
     def rejection(self, body: Body) -> RowError | None:

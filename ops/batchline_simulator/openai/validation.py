@@ -19,6 +19,7 @@ _UNVERIFIED = {
     "duplicate_custom_id": "The custom_id '{}' for this request is a duplicate of another request.",
     "mismatched_model": "The provided model '{}' does not match the other requests in this batch.",
     "empty_file": "The batch input file is empty.",
+    "too_many_inputs": "The batch input file contains too many inputs. Maximum allowed: {:,}.",
     "too_many_tasks": "The batch input file contains too many requests. Maximum allowed: {:,}.",
 }
 
@@ -34,6 +35,8 @@ class Verdict:
     """Of the first request that names one."""
     tokens: int = 0
     """Prompt tokens of all requests."""
+    inputs: int = 0
+    """Inputs of all requests, where the endpoint counts them."""
 
 
 def problem(code: str, message: str, param: str | None = None, line: int | None = None) -> Found:
@@ -75,6 +78,9 @@ def _check_size(verdict: Verdict, size: int, lines: int, config: SimulatorConfig
         verdict.errors.append(
             problem("too_many_tasks", _UNVERIFIED["too_many_tasks"].format(config.max_lines))
         )
+    if verdict.inputs > config.max_inputs:
+        message = _UNVERIFIED["too_many_inputs"].format(config.max_inputs)
+        verdict.errors.append(problem("too_many_tasks", message))
     if size > config.max_input_bytes:
         allowed = f"the {config.max_input_bytes} maximum for the {verdict.model} model"
         message = f"The batch input file is larger than {allowed}"
@@ -130,6 +136,7 @@ class _Check:
             yield problem(*found, number)
         else:
             self.verdict.tokens += self._endpoint.prompt_tokens(body)
+            self.verdict.inputs += self._endpoint.inputs(body)
 
     def _model(self, number: int, body: dict[str, Any]) -> Iterator[Found]:
         model = body.get("model")

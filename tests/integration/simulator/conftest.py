@@ -12,6 +12,8 @@ from openai.types import Batch
 from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
 
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
+EMBEDDINGS = "/v1/embeddings"
 SCHEMA = {
     "type": "object",
     "properties": {"title": {"type": "string"}, "stars": {"type": "integer", "minimum": 1, "maximum": 5}},
@@ -40,16 +42,30 @@ class Bench:
         }
         return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": defaults | body}
 
+    @staticmethod
+    def response_row(custom_id: str, given: Any = "Name a film.", /, **body: Any) -> Row:
+        """Write one input line for `/v1/responses` that asks for `SCHEMA` in strict mode."""
+        wanted = {"type": "json_schema", "name": "Film", "schema": SCHEMA, "strict": True}
+        defaults = {"model": "gpt-4o-mini", "input": given, "text": {"format": wanted}}
+        return {"custom_id": custom_id, "method": "POST", "url": RESPONSES, "body": defaults | body}
+
+    @staticmethod
+    def embedding_row(custom_id: str, given: Any = "A film.", /, **body: Any) -> Row:
+        """Write one input line for `/v1/embeddings`."""
+        defaults = {"model": "text-embedding-3-small", "input": given}
+        return {"custom_id": custom_id, "method": "POST", "url": EMBEDDINGS, "body": defaults | body}
+
     def upload(self, rows: Sequence[Row], name: str = "input.jsonl") -> str:
         content = "".join(json.dumps(row) + "\n" for row in rows).encode()
         return self.client.files.create(file=(name, content, "application/jsonl"), purpose="batch").id
 
     def create(self, rows: Sequence[Row], **metadata: str) -> Batch:
-        return self.create_from(self.upload(rows), **metadata)
+        """Make a batch on the endpoint that the first row names."""
+        return self.create_from(self.upload(rows), rows[0].get("url", CHAT), **metadata)
 
-    def create_from(self, file_id: str, **metadata: str) -> Batch:
+    def create_from(self, file_id: str, endpoint: Any = CHAT, **metadata: str) -> Batch:
         return self.client.batches.create(
-            input_file_id=file_id, endpoint=CHAT, completion_window="24h", metadata=metadata
+            input_file_id=file_id, endpoint=endpoint, completion_window="24h", metadata=metadata
         )
 
     def wait(self, batch: Batch, *statuses: str) -> Batch:
