@@ -100,6 +100,10 @@ class BatchTable:
         sets = "phase = ?1, status = ?2, live = ?3, started = started OR ?1 = 'running'"
         return self._merge(batch_id, fields, sets, (phase, status, live))
 
+    def set_lines(self, batch_id: str, lines: int) -> None:
+        """Say how many requests a batch has, where that is not known before its input is read."""
+        self._database.run("UPDATE batches SET lines = ? WHERE id = ?", (lines, batch_id))
+
     def hide(self, batch_id: str) -> None:
         """Delete a batch, as far as its owner can see."""
         self._database.run("UPDATE batches SET deleted = 1 WHERE id = ?", (batch_id,))

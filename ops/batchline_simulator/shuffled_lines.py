@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import random
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Written:
 
 
 class ShuffledLines:
-    """A file of lines that is written once and then read in random order."""
+    """A file of lines that is written once and then read, in random order unless asked otherwise."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,22 +42,37 @@ class ShuffledLines:
         self._sink.write(line)
         self._ends.append(self._ends[-1] + len(line))
 
-    def write(self, target: Path, rng: random.Random) -> Written:
-        """Write the lines to `target` in an order drawn from `rng`. There must be at least one."""
+    def write(self, target: Path, rng: random.Random | None, *, last_feed: bool = True) -> Written:
+        """Write the lines to `target`.
+
+        Args:
+            target: Is replaced.
+            rng: Draws the order; None keeps the one in which the lines were added.
+            last_feed: Whether the last line ends in a line feed as the others do.
+        """
+        digest, size = hashlib.sha256(), self._ends[-1]
+        with target.open("wb", buffering=_BUFFER_BYTES) as sink:
+            for line in self._lines(rng):
+                size -= len(line)
+                kept = line if size or last_feed else line[:-1]
+                digest.update(kept)
+                sink.write(kept)
+        return Written(target, target.stat().st_size, len(self), digest.hexdigest())
+
+    def _lines(self, rng: random.Random | None) -> Iterator[bytes]:
+        if not len(self):
+            # An empty file cannot be mapped.
+            return
         self._sink.flush()
         order = array("Q", range(len(self)))
-        rng.shuffle(order)
-        digest = hashlib.sha256()
+        if rng is not None:
+            rng.shuffle(order)
         with (
             self._path.open("rb") as source,
             mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as view,
-            target.open("wb", buffering=_BUFFER_BYTES) as sink,
         ):
             for place in order:
-                line = view[self._ends[place] : self._ends[place + 1]]
-                digest.update(line)
-                sink.write(line)
-        return Written(target, self._ends[-1], len(self), digest.hexdigest())
+                yield view[self._ends[place] : self._ends[place + 1]]
 
     def discard(self) -> None:
         """Close and remove the file."""
