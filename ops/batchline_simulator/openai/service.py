@@ -10,8 +10,8 @@ from starlette.routing import Route
 from batchline_simulator.core import BatchLife, Workshop
 from batchline_simulator.file_table import FileTable
 from batchline_simulator.gateway import Gateway
+from batchline_simulator.openai.all_endpoints import all_endpoints
 from batchline_simulator.openai.batch_routes import BatchRoutes
-from batchline_simulator.openai.chat import ChatCompletions
 from batchline_simulator.openai.errors import call_error, envelope
 from batchline_simulator.openai.file_routes import FileRoutes
 from batchline_simulator.openai.trade import OpenAiTrade
@@ -54,8 +54,7 @@ class OpenAiService:
 
     def __init__(self, workshop: Workshop, log: RequestLog) -> None:
         files = FileTable(workshop.database, workshop.config.data_dir / "files", provider="openai")
-        chat = ChatCompletions()
-        trade = OpenAiTrade(workshop, files, {chat.path: chat})
+        trade = OpenAiTrade(workshop, files, all_endpoints())
         self.life = BatchLife(workshop, trade)
         self._files = FileRoutes(trade)
         self._batches = BatchRoutes(trade, self.life)
