@@ -11,30 +11,7 @@ from batchline_shared.dialects.openai_results import answer_text, classify
 from batchline_shared.dialects.verdict import MESSAGE_LIMIT
 from batchline_shared.outcomes import ErrorType
 from recordings import recorded
-
-Line = dict[str, Any]
-
-
-def answered(body: Any, status: Any = 200) -> Line:
-    return {"custom_id": "a", "response": {"status_code": status, "body": body}, "error": None}
-
-
-def chat(content: Any = "hello", finish_reason: Any = "stop", **message: Any) -> Line:
-    choice = {"message": {"content": content, **message}, "finish_reason": finish_reason}
-    usage = {"prompt_tokens": 7, "completion_tokens": 5}
-    return answered({"choices": [choice], "usage": usage})
-
-
-def message_item(text: str, **fields: Any) -> Line:
-    return {"type": "message", "content": [{"type": "output_text", "text": text}], **fields}
-
-
-def responses(*items: Any, **fields: Any) -> Line:
-    return answered({"object": "response", "status": "completed", "output": list(items), **fields})
-
-
-def refused(status: Any, **error: Any) -> Line:
-    return answered({"error": error}, status)
+from result_lines import Line, answered, chat, message_item, refused, responses
 
 
 def kind(line: Any, *, structured: bool = False) -> ErrorType | None:
@@ -88,12 +65,6 @@ def test_a_recorded_answer_that_ran_into_its_limit_is_truncated_and_its_tokens_c
     assert whole.error_type is None
     assert cut.error_type is ErrorType.TRUNCATED
     assert cut.output_tokens > 0
-
-
-def test_an_embedding_is_no_answer_that_we_know() -> None:
-    for line in recorded("openai_output_embeddings_3lines.jsonl"):
-        assert kind(line) is ErrorType.UNKNOWN
-        assert answer_text(line) is None
 
 
 @pytest.mark.parametrize(
