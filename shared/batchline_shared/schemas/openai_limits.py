@@ -12,6 +12,7 @@ Source:
 from collections.abc import Iterator
 from typing import Any
 
+from batchline_shared.schemas.builder import MAX_PROPERTIES
 from batchline_shared.schemas.problems import Problem
 from batchline_shared.schemas.tree import Place, Schema, children, has_type, resolve, walk
 
@@ -21,12 +22,8 @@ __all__ = [
     "MAX_ENUM_VALUES",
     "MAX_LARGE_ENUM_CHARS",
     "MAX_LEVELS",
-    "MAX_PROPERTIES",
     "limit_problems",
 ]
-
-MAX_PROPERTIES = 5_000
-"""Object properties in the whole schema."""
 
 MAX_LEVELS = 10
 """Objects inside objects, the root being the first. Recursion counts once."""

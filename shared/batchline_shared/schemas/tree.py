@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-__all__ = ["COMPOSITIONS", "Place", "Schema", "children", "followed", "has_type", "merged", "resolve", "walk"]
+__all__ = [
+    "COMPOSITIONS",
+    "Place",
+    "Schema",
+    "children",
+    "followed",
+    "has_type",
+    "merged",
+    "recursions",
+    "resolve",
+    "walk",
+]
 
 Schema = dict[str, Any]
 """One JSON schema object, as Pydantic writes it."""
@@ -83,6 +94,30 @@ def walk(root: Schema, name: str) -> Iterator[Place]:
         if target is not None and str(ref) not in seen:
             seen.add(str(ref))
             following.insert(0, Place(place.path, target))
+        stack.extend(reversed(following))
+
+
+def recursions(root: Schema, name: str) -> Iterator[str]:
+    """Yield the path of each field that leads back to a schema it is part of.
+
+    A depth-first search that enters each definition once, from the place where it
+    is first met; every recursion has at least one field that closes it.
+    """
+    entered: set[str] = set()
+    stack: list[tuple[Place, frozenset[str]]] = [(Place(name, root), frozenset({"#"}))]
+    while stack:
+        place, active = stack.pop()
+        if not isinstance(place.node, dict):
+            continue
+        node = merged(cast("Schema", place.node))
+        following = [(child, active) for child in children(Place(place.path, node))]
+        ref = node.get("$ref")
+        target = resolve(root, ref)
+        if isinstance(ref, str) and ref in active:
+            yield place.path
+        elif target is not None and str(ref) not in entered:
+            entered.add(str(ref))
+            following.insert(0, (Place(place.path, target), active | {str(ref)}))
         stack.extend(reversed(following))
 
 
