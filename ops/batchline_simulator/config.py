@@ -10,6 +10,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from batchline_simulator.quirks import Quirk
+
 
 class SimulatorConfig(BaseSettings):
     """What one simulator process does."""
@@ -72,6 +74,9 @@ class SimulatorConfig(BaseSettings):
 
     cancelled_lines: bool = True
     """Whether a cancelled batch lists the requests that never ran. Unverified, so a choice."""
+
+    quirks: frozenset[Quirk] = frozenset()
+    """How the OpenAI side differs from OpenAI, as compatible servers do. `quirks` lists the names."""
 
     seed: int = 0
     """Mixed into every fault rate, so that another seed breaks other requests."""

@@ -39,10 +39,12 @@ class BatchRoutes:
         self._trade = trade
         self._batches = trade.shop.batches
         self._life = life
+        self._quirks = trade.quirks
 
     async def create(self, request: Request) -> Response:
         """Accept a batch. An unknown input file is accepted too, and fails the batch later."""
-        wanted = _wanted(await request.body())
+        known = tuple(dict.fromkeys((*ENDPOINTS, *self._trade.endpoints)))
+        wanted = _wanted(await request.body(), known)
         self._check_hourly_limit()
         if wanted["endpoint"] not in self._trade.endpoints:
             raise refused(
@@ -53,7 +55,7 @@ class BatchRoutes:
             plan["output_life_s"] = life["seconds"]
         stored = self._trade.files.get(wanted["input_file_id"])
         doc = objects.new_batch(
-            objects.new_batch_id(),
+            self._quirks.id(objects.new_batch_id()),
             endpoint=wanted["endpoint"],
             input_file_id=wanted["input_file_id"],
             metadata=wanted.get("metadata"),
@@ -71,19 +73,19 @@ class BatchRoutes:
             mark={"metadata": doc["metadata"]},
         )
         self._life.accept(batch, request.state.faults)
-        return _shown(request, doc)
+        return self._shown(request, doc)
 
     async def retrieve(self, request: Request) -> Response:
         """Show one batch."""
-        return _shown(request, self._batch(request).doc)
+        return self._shown(request, self._batch(request).doc)
 
     async def list(self, request: Request) -> Response:
         """Show batches, newest first."""
         limit = limit_of(request, default=_DEFAULT_LIST, highest=_MAX_LIST)
         after = request.query_params.get("after")
         found = self._batches.page(self._trade.provider, limit=limit + 1, after=after)
-        shown = [_bent(request.state.faults, batch.doc) for batch in found]
-        return JSONResponse(objects.page(shown, limit))
+        shown = [_bent(request.state.faults, self._quirks.batch(batch.doc)) for batch in found]
+        return JSONResponse(self._quirks.page(objects.page(shown, limit)))
 
     async def cancel(self, request: Request) -> Response:
         """Begin to cancel; a batch that is cancelled already is shown as it is."""
@@ -92,7 +94,10 @@ class BatchRoutes:
             raise refused(409, f"Cannot cancel a batch with status '{batch.status}'.")
         if batch.status not in ("cancelling", "cancelled"):
             batch = self._life.cancel(batch.id)
-        return _shown(request, batch.doc)
+        return self._shown(request, batch.doc)
+
+    def _shown(self, request: Request, doc: dict[str, Any]) -> JSONResponse:
+        return JSONResponse(_bent(request.state.faults, self._quirks.batch(doc)))
 
     def _batch(self, request: Request) -> StoredBatch:
         batch_id = request.path_params["batch_id"]
@@ -111,10 +116,6 @@ class BatchRoutes:
         )
 
 
-def _shown(request: Request, doc: dict[str, Any]) -> JSONResponse:
-    return JSONResponse(_bent(request.state.faults, doc))
-
-
 def _bent(faults: Mapping[str, Fault], doc: dict[str, Any]) -> dict[str, Any]:
     """Apply the faults of one reply."""
     if (fault := faults.get("unknown_status")) is not None:
@@ -124,7 +125,7 @@ def _bent(faults: Mapping[str, Fault], doc: dict[str, Any]) -> dict[str, Any]:
     return doc
 
 
-def _wanted(body: bytes) -> dict[str, Any]:
+def _wanted(body: bytes, endpoints: tuple[str, ...]) -> dict[str, Any]:
     """Read the parameters of a create call, or refuse it."""
     try:
         wanted = orjson.loads(body)
@@ -136,7 +137,7 @@ def _wanted(body: bytes) -> dict[str, Any]:
         if not isinstance(wanted.get(name), str):
             message = f"Missing required parameter: '{name}'."
             raise refused(400, message, param=name, code="missing_required_parameter")
-    _check_value(wanted, "endpoint", ENDPOINTS)
+    _check_value(wanted, "endpoint", endpoints)
     _check_value(wanted, "completion_window", ("24h",))
     _check_metadata(wanted.get("metadata"))
     return wanted

@@ -12,6 +12,7 @@ from batchline_simulator.openai.endpoint import Endpoint
 from batchline_simulator.openai.errors import RowError, row_error
 from batchline_simulator.openai.objects import NOTHING_USED
 from batchline_simulator.phases import Phase
+from batchline_simulator.quirks import Quirks
 from batchline_simulator.responder import Answer, Question
 
 NEVER_RUN: dict[Phase, tuple[str, str]] = {
@@ -27,10 +28,13 @@ NEVER_RUN: dict[Phase, tuple[str, str]] = {
 class OpenAiDesk:
     """Implements `Desk` for one endpoint, and adds up what the requests cost."""
 
-    def __init__(self, endpoint: Endpoint, *, seed: str, organization: str, cancelled_lines: bool) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, seed: str, organization: str, cancelled_lines: bool, quirks: Quirks
+    ) -> None:
         self._endpoint = endpoint
         self._organization = organization
         self._cancelled_lines = cancelled_lines
+        self._quirks = quirks
         self._rng = random.Random(seed)  # noqa: S311 - ids of a simulation
         self.usage = NOTHING_USED
 
@@ -78,10 +82,11 @@ class OpenAiDesk:
     def _line(
         self, row: Row, response: Any, error: Any = None, *, succeeded: bool = True, ascii_only: bool = True
     ) -> Line:
-        line = {"id": f"batch_req_{self._rng.getrandbits(128):032x}", "custom_id": row.shown_id}
+        line_id = self._quirks.id(f"batch_req_{self._rng.getrandbits(128):032x}")
+        line = {"id": line_id, "custom_id": row.shown_id}
         if row.shown_id is None:
             del line["custom_id"]
-        whole = {**line, "response": response, "error": error}
+        whole = self._quirks.line({**line, "response": response, "error": error})
         # The standard library's spacing and escapes are those of the recordings.
         data = json.dumps(whole, ensure_ascii=ascii_only).encode() + b"\n"
         return Line(data, "output" if succeeded else "error", succeeded)

@@ -26,13 +26,14 @@ class FileRoutes:
     def __init__(self, trade: OpenAiTrade) -> None:
         self._shop = trade.shop
         self._files = trade.files
+        self._quirks = trade.quirks
 
     async def create(self, request: Request) -> Response:
         """Store an upload, unless its name, encoding or first line forbid it."""
         content = self._shop.work / f"upload-{uuid.uuid4().hex}"
         try:
             upload = await receive(request, content, max_bytes=self._shop.config.max_upload_bytes)
-            stored = _checked(upload)
+            stored = _checked(upload, self._quirks.id(objects.new_file_id()))
             self._files.add(stored, content)
         except UploadTooLargeError:
             limit = self._shop.config.max_upload_bytes
@@ -41,11 +42,11 @@ class FileRoutes:
             raise refused(400, f"Could not parse multipart form: {error}") from error
         finally:
             content.unlink(missing_ok=True)
-        return JSONResponse(objects.file_object(stored))
+        return self._shown(stored)
 
     async def retrieve(self, request: Request) -> Response:
         """Show one file."""
-        return JSONResponse(objects.file_object(self._file(request)))
+        return self._shown(self._file(request))
 
     async def list(self, request: Request) -> Response:
         """Show files, newest first unless asked otherwise."""
@@ -61,7 +62,8 @@ class FileRoutes:
             newest_first=order == "desc",
             after=query.get("after"),
         )
-        return JSONResponse(objects.page([objects.file_object(stored) for stored in found], limit))
+        shown = [self._quirks.file(objects.file_object(stored)) for stored in found]
+        return JSONResponse(self._quirks.page(objects.page(shown, limit)))
 
     async def content(self, request: Request) -> Response:
         """Send the bytes of one file."""
@@ -75,6 +77,9 @@ class FileRoutes:
         file_id = self._file(request).id
         self._files.delete(file_id)
         return JSONResponse({"object": "file", "deleted": True, "id": file_id})
+
+    def _shown(self, stored: StoredFile) -> JSONResponse:
+        return JSONResponse(self._quirks.file(objects.file_object(stored)))
 
     def _file(self, request: Request) -> StoredFile:
         file_id = request.path_params["file_id"]
@@ -97,7 +102,7 @@ def _no_file(file_id: str) -> Exception:
     return refused(404, f"No such File object: {file_id}", param="id")
 
 
-def _checked(upload: Upload) -> StoredFile:
+def _checked(upload: Upload, file_id: str) -> StoredFile:
     """Check what is checked at upload; later lines are looked at when a batch is made of them."""
     purpose = upload.fields.get("purpose")
     if upload.filename is None or purpose is None:
@@ -111,7 +116,7 @@ def _checked(upload: Upload) -> StoredFile:
         _check_batch_file(upload)
     now, life_s = int(time.time()), _life_s(upload, purpose)
     return StoredFile(
-        id=objects.new_file_id(),
+        id=file_id,
         purpose=purpose,
         filename=upload.filename,
         bytes=upload.bytes,

@@ -9,24 +9,29 @@ from starlette.routing import Route
 
 from batchline_simulator.core import BatchLife, Workshop
 from batchline_simulator.file_table import FileTable
-from batchline_simulator.gateway import Gateway
+from batchline_simulator.gateway import Gateway, Handler, Refused
 from batchline_simulator.openai.all_endpoints import all_endpoints
 from batchline_simulator.openai.batch_routes import BatchRoutes
 from batchline_simulator.openai.errors import call_error, envelope
 from batchline_simulator.openai.file_routes import FileRoutes
 from batchline_simulator.openai.trade import OpenAiTrade
+from batchline_simulator.quirks import Quirks
 from batchline_simulator.request_log import RequestLog
 
 
 class OpenAiFace:
     """Keys, errors and headers of OpenAI; implements `Face`."""
 
-    def __init__(self, api_keys: frozenset[str]) -> None:
+    def __init__(self, api_keys: frozenset[str], quirks: Quirks) -> None:
         self._api_keys = api_keys
+        self._quirks = quirks
 
     def authorize(self, request: Request) -> Response | None:
         """Ask for a bearer key."""
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.get("authorization", "")
+        if "api-key-header" in self._quirks and "api-key" in request.headers:
+            given = f"Bearer {request.headers['api-key']}"
+        scheme, _, key = given.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             message = (
                 "You didn't provide an API key. You need to provide your API key in an Authorization header."
@@ -58,11 +63,13 @@ class OpenAiService:
         self.life = BatchLife(workshop, trade)
         self._files = FileRoutes(trade)
         self._batches = BatchRoutes(trade, self.life)
-        self._gateway = Gateway(OpenAiFace(workshop.config.api_keys), workshop.board, log)
+        self._quirks = trade.quirks
+        face = OpenAiFace(workshop.config.api_keys, trade.quirks)
+        self._gateway = Gateway(face, workshop.board, log)
 
     def routes(self) -> list[Route]:
         """Make the routes."""
-        route, files, batches = self._gateway.route, self._files, self._batches
+        route, files, batches = self._route, self._files, self._batches
         return [
             route("/v1/files", "POST", "files.create", files.create),
             route("/v1/files", "GET", "files.list", files.list),
@@ -74,3 +81,12 @@ class OpenAiService:
             route("/v1/batches/{batch_id}", "GET", "batches.retrieve", batches.retrieve),
             route("/v1/batches/{batch_id}/cancel", "POST", "batches.cancel", batches.cancel),
         ]
+
+    def _route(self, path: str, method: str, call: str, handler: Handler) -> Route:
+        async def respelled(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Refused as refused:
+                raise Refused(self._quirks.mistake(refused.response)) from None
+
+        return self._gateway.route(path, method, call, respelled)

@@ -14,6 +14,7 @@ from batchline_simulator.openai.desk import OpenAiDesk
 from batchline_simulator.openai.endpoint import Endpoint
 from batchline_simulator.openai.validation import missing_file, over_token_limit, validate
 from batchline_simulator.phases import Pace, Phase
+from batchline_simulator.quirks import Quirks
 from batchline_simulator.shuffled_lines import ShuffledLines
 
 
@@ -29,7 +30,9 @@ class OpenAiTrade:
     def __init__(self, shop: Workshop, files: FileTable, endpoints: Mapping[str, Endpoint]) -> None:
         self.shop = shop
         self.files = files
-        self.endpoints = endpoints
+        self.quirks = Quirks(shop.config.quirks)
+        bare = endpoints if "bare-paths" in self.quirks else {}
+        self.endpoints = {**endpoints, **{path.removeprefix("/v1"): bare[path] for path in bare}}
 
     def check(self, batch: StoredBatch) -> Fields | None:
         """Read the whole input, and say everything that is wrong with it."""
@@ -49,6 +52,7 @@ class OpenAiTrade:
             seed=batch.id,
             organization=config.organization,
             cancelled_lines=config.cancelled_lines,
+            quirks=self.quirks,
         )
 
     def entered(self, batch: StoredBatch, phase: Phase) -> Fields:
@@ -67,9 +71,10 @@ class OpenAiTrade:
         """Make the output and error file, each only where it has a line."""
         empty = "" if "empty_error_file" in batch.plan else None
         used = run.desk.usage if isinstance(run.desk, OpenAiDesk) else objects.NOTHING_USED
+        kept = "empty-error-file" in self.quirks and not run.failed
         return end, {
             "output_file_id": self._publish(batch, run.pile("output"), "output"),
-            "error_file_id": self._publish(batch, run.pile("error"), "error") or empty,
+            "error_file_id": self._publish(batch, run.pile("error"), "error", even_empty=kept) or empty,
             "usage": objects.usage(used),
             **self.progress(batch, run),
         }
@@ -87,13 +92,15 @@ class OpenAiTrade:
             return [over_token_limit(verdict.model, limit or 0, config.organization)]
         return []
 
-    def _publish(self, batch: StoredBatch, lines: ShuffledLines, kind: str) -> str | None:
-        if not len(lines):
+    def _publish(
+        self, batch: StoredBatch, lines: ShuffledLines, kind: str, *, even_empty: bool = False
+    ) -> str | None:
+        if not len(lines) and not even_empty:
             return None
         # The id follows from the batch: a run that a kill cut short here publishes the same file again.
         seed = hashlib.sha256(f"{batch.id}/{kind}".encode()).digest()
         rng = random.Random(seed)  # noqa: S311 - ids and order of a simulation
-        file_id = "file-" + objects.random_text(rng, 22)
+        file_id = self.quirks.id("file-" + objects.random_text(rng, 22))
         written = lines.write(self.shop.work / file_id, rng)
         now = int(time.time())
         life_s = batch.plan.get("output_life_s", objects.FILE_LIFE_S)

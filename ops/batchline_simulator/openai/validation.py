@@ -96,6 +96,8 @@ class _Check:
         self._endpoint = endpoint
         self._config = config
         self._seen: set[str] = set()
+        bare = endpoint.path.removeprefix("/v1")
+        self._urls = {endpoint.path, bare} if "bare-paths" in config.quirks else {endpoint.path}
 
     def line(self, number: int, line: bytes) -> Iterator[Found]:
         try:
@@ -128,7 +130,7 @@ class _Check:
                 "method",
                 number,
             )
-        if row["url"] != self._endpoint.path:
+        if row["url"] not in self._urls:
             message = "The URL provided for this request does not match the batch endpoint."
             yield problem("invalid_url", message, "url", number)
         yield from self._model(number, body)
