@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.provider_bench import BENCHES, started
+from contract.provider_bench import WIRINGS, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contract.provider_bench import Bench
 
 
-@pytest.fixture(scope="module", params=sorted(BENCHES))
+@pytest.fixture(scope="module", params=sorted(WIRINGS))
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with started(request.param, tmp_path_factory.mktemp("simulator")) as bench:
         yield bench
