@@ -6,6 +6,7 @@ never read: a stray `PORT` must not move the server that a test relies on.
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -77,6 +78,21 @@ class SimulatorConfig(BaseSettings):
 
     quirks: frozenset[Quirk] = frozenset()
     """How the OpenAI side differs from OpenAI, as compatible servers do. `quirks` lists the names."""
+
+    anthropic_sampling: Literal["refuse_line", "refuse_call", "take"] = "refuse_line"
+    """What Anthropic makes of `temperature` and the like from API version 2026-10-21 on. Unverified."""
+
+    anthropic_max_requests: int = Field(default=100_000, ge=1)
+    """Requests allowed in one batch of Anthropic's."""
+
+    anthropic_max_bytes: int = Field(default=268_435_456, ge=1)
+    """Largest body of a create call of Anthropic's, in bytes."""
+
+    anthropic_queue_limit: int | None = None
+    """Requests of Anthropic's allowed in all live batches together; its tiers have 200,000 to 500,000."""
+
+    anthropic_poll_hint_s: int | None = 10
+    """Value of `retry-after` when a live batch of Anthropic's is shown, in seconds. None sends no header."""
 
     seed: int = 0
     """Mixed into every fault rate, so that another seed breaks other requests."""

@@ -50,7 +50,7 @@ class Face(Protocol):
 
     @abstractmethod
     def headers(self, elapsed_ms: int) -> Mapping[str, str]:
-        """Return the headers that every reply carries."""
+        """Return the headers that every reply carries, unless it has set them itself."""
 
 
 class Gateway:
@@ -87,7 +87,8 @@ class Gateway:
             response = Reset()
         dropped = isinstance(response, Reset)
         self._log.end(entry, None if dropped else response.status_code, sorted(faults))
-        response.headers.update(self._face.headers(int((time.time() - started) * 1000)))
+        for name, value in self._face.headers(int((time.time() - started) * 1000)).items():
+            response.headers.setdefault(name, value)
         return response
 
     async def _reply(self, request: Request, handler: Handler, faults: Mapping[str, Fault]) -> Response:

@@ -8,7 +8,9 @@ count, as a client may pick a new one for each attempt.
 Both are settled by what is in the batch and by its id, never by a clock or a
 call order: a batch that runs again after a restart fails in the same places.
 
-* Ends as an error line: bad_request, rate_limit, insufficient_quota, server_error, status_zero
+* Ends as an error line: bad_request, rate_limit, insufficient_quota, server_error, status_zero, overloaded
+* Ends as one of Anthropic's odder results: flat_error (not nested), expired_row, canceled_row,
+  unknown_result. Other providers make server errors of these and of what else they do not know.
 * Ends as an answer nobody can use: refusal, length, content_filter, not_json, schema_violation
 * Ends as an answer that is odd but right: line_separator (a raw U+2028 in a string), fenced_json,
   commentary (a message of its own before the answer, where the endpoint has one)
@@ -21,7 +23,20 @@ from collections.abc import Mapping
 
 from batchline_simulator.database import Database
 
-ERROR_KINDS = frozenset({"bad_request", "rate_limit", "insufficient_quota", "server_error", "status_zero"})
+ERROR_KINDS = frozenset(
+    [
+        "bad_request",
+        "rate_limit",
+        "insufficient_quota",
+        "server_error",
+        "status_zero",
+        "overloaded",
+        "flat_error",
+        "expired_row",
+        "canceled_row",
+        "unknown_result",
+    ]
+)
 """Kinds that end as an error line."""
 
 ANSWER_KINDS = frozenset(

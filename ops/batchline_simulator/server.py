@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from batchline_simulator.admin import Admin
+from batchline_simulator.anthropic import AnthropicService
 from batchline_simulator.batch_table import BatchTable
 from batchline_simulator.config import SimulatorConfig
 from batchline_simulator.connection import CuttableProtocol
@@ -23,6 +24,7 @@ from batchline_simulator.faults import FaultBoard, faults_from_file, faults_from
 from batchline_simulator.openai import OpenAiService
 from batchline_simulator.request_log import RequestLog
 from batchline_simulator.responder import load_responder
+from batchline_simulator.service import Service
 
 _KEEP_ALIVE_S = 75
 """Longer than any client keeps a connection: a server that closes first resets a POST by accident."""
@@ -46,7 +48,7 @@ def create_app(config: SimulatorConfig) -> Starlette:
         board=board,
         responder=load_responder(config.responder),
     )
-    services = [OpenAiService(workshop, log)]
+    services = _services(workshop, log)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -58,10 +60,13 @@ def create_app(config: SimulatorConfig) -> Starlette:
             await service.life.close()
         database.close()
 
-    routes = Admin(batches, board, log).routes()
-    for service in services:
-        routes += service.routes()
+    routes = [*Admin(batches, board, log).routes(), *(route for one in services for route in one.routes())]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _unknown_route})
+
+
+def _services(workshop: Workshop, log: RequestLog) -> list[Service]:
+    """Assemble every provider."""
+    return [OpenAiService(workshop, log), AnthropicService(workshop, log)]
 
 
 def run(config: SimulatorConfig) -> None:

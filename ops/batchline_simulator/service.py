@@ -1,6 +1,7 @@
 """What the server needs of a provider."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.routing import BaseRoute
@@ -17,5 +18,5 @@ class Service(Protocol):
         """The batches that it runs."""
 
     @abstractmethod
-    def routes(self) -> list[BaseRoute]:
+    def routes(self) -> Sequence[BaseRoute]:
         """Make the routes, with the whole path of each."""

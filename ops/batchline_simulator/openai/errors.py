@@ -68,13 +68,13 @@ def row_error(kind: str, model: str, organization: str) -> RowError:
         return RowError(429, envelope(message, kind="tokens", code="rate_limit_exceeded")["error"])
     if kind == "insufficient_quota":
         return RowError(429, envelope(_QUOTA, kind="insufficient_quota", code="insufficient_quota")["error"])
-    if kind == "server_error":
-        # The quoted real line has no `param`.
-        message = "An error occurred while processing your request."
-        return RowError(500, {"message": message, "type": "server_error", "code": "server_error"})
-    return invalid_value(
-        "temperature", "decimal above maximum value. Expected a value <= 2, but got 3 instead."
-    )
+    if kind == "bad_request":
+        return invalid_value(
+            "temperature", "decimal above maximum value. Expected a value <= 2, but got 3 instead."
+        )
+    # The quoted real line has no `param`.
+    message = "An error occurred while processing your request."
+    return RowError(500, {"message": message, "type": "server_error", "code": "server_error"})
 
 
 def invalid_value(param: str, problem: str, code: str = "invalid_value") -> RowError:
