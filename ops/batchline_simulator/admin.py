@@ -90,7 +90,7 @@ def _shown(batch: StoredBatch) -> dict[str, Any]:
         "provider": batch.provider,
         "status": batch.status,
         "phase": batch.phase,
-        **{name: batch.mark.get(name) for name in ("metadata", "display_name", "first_custom_id")},
+        **{name: batch.mark.get(name) for name in ("metadata", "display_name", "labels", "first_custom_id")},
         "input_file_id": batch.input_file_id,
         "line_count": batch.lines,
         "done_count": batch.done,

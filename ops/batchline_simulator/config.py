@@ -55,6 +55,30 @@ class SimulatorConfig(BaseSettings):
     unsupported_models: frozenset[str] = frozenset({"invalid-model-xyz"})
     """Models that fail a batch with `model_not_found`."""
 
+    buckets: dict[str, str] = Field(default_factory=dict)
+    """Cloud Storage buckets that are there from the start, with their locations, as `name=us-central1`."""
+
+    denied_buckets: frozenset[str] = frozenset()
+    """Buckets on which every call gets 403, whether or not they exist."""
+
+    output_denied_buckets: frozenset[str] = frozenset()
+    """Buckets that callers may use and Vertex's jobs may not write to."""
+
+    prediction_shards: int = Field(default=1, ge=1)
+    """Into how many objects a Vertex job's predictions are split."""
+
+    prediction_shard_name: str = "predictions.jsonl-{shard:05}-of-{shards:05}"
+    """How these are named where there is more than one."""
+
+    coerce_numeric_strings: bool = False
+    """Whether Vertex shows a column such as "000017" as the number 17, as users have seen it do."""
+
+    retired_models: dict[str, str] = Field(default_factory=dict)
+    """Models that the Gemini API no longer offers, each with the one it recommends instead."""
+
+    gemini_max_batches: int = Field(default=100, ge=1)
+    """Batches that may be under way at the Gemini API at once."""
+
     organization: str = "org-simulated"
     """Organization named in the provider's messages."""
 

@@ -5,8 +5,9 @@ inside a batch (see `row_faults`). Armed faults live in memory, so a restart
 forgets them; the plan of a batch that already drew one is kept with the batch.
 
 OpenAI's calls are named as its SDK spells them, `batches.create`; those of the
-others have the provider's name before that: `anthropic.batches.create`. Which
-kinds a call knows depends on the rest of its name only.
+others have the provider's name before that: `anthropic.batches.create`, or
+Google's own words, `gcs.objects.get`. Which kinds a call knows depends on the
+rest of its name only.
 
 Kinds for any call, and whether the call took effect first:
 
@@ -20,13 +21,16 @@ Kinds for any call, and whether the call took effect first:
 
 For every `batches.create`, settled for the life of that batch:
 
-* cannot_find_file   fails validation although the file is there
+* cannot_find_file   fails validation although the file is there; Gemini refuses the call
 * all_failed         completed, every request an error, no output file
 * empty_error_file   `error_file_id` is "" instead of null
-* expire             expires with `fraction` of the requests not run
+* expire             expires with `fraction` of the requests not run; with the `value`
+                     "JOB_STATE_PARTIALLY_SUCCEEDED" a Vertex job ends in that state instead
 * stuck              stays in the status `value` ("finalizing")
 * list_lag           lists leave it out for `seconds`
 * archived           ends, and its results are gone (Anthropic)
+* system_error       fails with code 13 when everything has run (Google)
+* error_details      the same, with objects in the error's `details`; rows that fail have them too (Google)
 
 For every `batches` call that shows a batch, in that reply only:
 
@@ -69,7 +73,17 @@ ANY_CALL_KINDS = frozenset(
 """Kinds that the gateway carries out, whatever the call."""
 
 BATCH_KINDS = frozenset(
-    ["cannot_find_file", "all_failed", "empty_error_file", "expire", "stuck", "list_lag", "archived"]
+    [
+        "cannot_find_file",
+        "all_failed",
+        "empty_error_file",
+        "expire",
+        "stuck",
+        "list_lag",
+        "archived",
+        "system_error",
+        "error_details",
+    ]
 )
 """Kinds that are kept with the batch whose creation drew them."""
 
@@ -88,8 +102,9 @@ _VERBS = {
     "vertex.batches": (*_BATCH_VERBS, "delete"),
     "gemini.batches": (*_BATCH_VERBS, "delete"),
     "gemini.files": _FILE_VERBS,
-    "gcs.objects": _FILE_VERBS,
-    "gcs.buckets": ("create", "retrieve", "list", "delete"),
+    "gcs.objects": ("create", "get", "list", "content", "delete"),
+    "gcs.buckets": ("create", "get"),
+    "google": ("token",),
 }
 
 CALLS = frozenset({ROW_CALL, *(f"{noun}.{verb}" for noun, verbs in _VERBS.items() for verb in verbs)})
@@ -132,7 +147,7 @@ class Fault(BaseModel):
     """Part of the requests that `expire` leaves unrun."""
 
     value: str | None = None
-    """Status name for `stuck` and `unknown_status`."""
+    """Status name for `stuck`, `unknown_status` and `expire`."""
 
     pid: int | None = Field(default=None, gt=1)
     """Process that `signal` hits."""

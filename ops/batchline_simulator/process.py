@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from batchline_simulator.config import SimulatorConfig
+from batchline_simulator.google.service_account import write_service_account
 
 _START_S = 20.0
 _STOP_S = 5.0
@@ -51,6 +52,15 @@ class SimulatorProcess:
     def base_url(self) -> str:
         """What an OpenAI client takes as its `base_url`."""
         return f"{self.url}/v1"
+
+    @property
+    def gemini_url(self) -> str:
+        """What google-genai takes as its `base_url` for the Gemini API; for Vertex it takes `url`."""
+        return f"{self.url}/gemini"
+
+    def write_service_account(self, path: Path, *, project: str = "simulated-project") -> Path:
+        """Write a key file for `GOOGLE_APPLICATION_CREDENTIALS`; see `google.service_account`."""
+        return write_service_account(path, self.url, project=project)
 
     @property
     def pid(self) -> int:

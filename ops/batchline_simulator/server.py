@@ -21,6 +21,7 @@ from batchline_simulator.connection import CuttableProtocol
 from batchline_simulator.core import Workshop
 from batchline_simulator.database import Database
 from batchline_simulator.faults import FaultBoard, faults_from_file, faults_from_rates
+from batchline_simulator.google import google_services
 from batchline_simulator.openai import OpenAiService
 from batchline_simulator.request_log import RequestLog
 from batchline_simulator.responder import load_responder
@@ -66,7 +67,7 @@ def create_app(config: SimulatorConfig) -> Starlette:
 
 def _services(workshop: Workshop, log: RequestLog) -> list[Service]:
     """Assemble every provider."""
-    return [OpenAiService(workshop, log), AnthropicService(workshop, log)]
+    return [OpenAiService(workshop, log), AnthropicService(workshop, log), *google_services(workshop, log)]
 
 
 def run(config: SimulatorConfig) -> None:
