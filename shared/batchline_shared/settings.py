@@ -13,7 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from batchline_shared.errors import ConfigurationError
+from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelName
+from batchline_shared.errors import ConfigurationError, InvalidModelError
 
 __all__ = ["Settings", "describe_invalid"]
 
@@ -21,7 +22,13 @@ __all__ = ["Settings", "describe_invalid"]
 class Settings(BaseSettings):
     """Settings that the client and the workers share."""
 
-    model_config = SettingsConfigDict(env_prefix="BATCHLINE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BATCHLINE_",
+        env_nested_delimiter="__",
+        env_parse_none_str="none",
+        frozen=True,
+        extra="ignore",
+    )
 
     redis_url: str = "redis://localhost:6379/0"
     """The ledger: `redis://`, `rediss://` or `unix://`. Holds every job; needs AOF and noeviction."""
@@ -57,8 +64,21 @@ class Settings(BaseSettings):
     submit_give_up_s: float = Field(default=3600.0, gt=0.0)
     """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""
 
+    accounts: dict[AccountName, Account] = Field(default_factory=dict)
+    """Accounts beside the providers' own, by the name after `@` in `provider@account/model-name`.
+
+    As `BATCHLINE_ACCOUNTS__GROQ__BASE_URL=…` for each field, or as one JSON object. Clients and workers
+    need the same ones; keys are not here, only the names of the variables that hold them.
+    """
+
     retention_s: int = Field(default=30 * 24 * 3600, ge=0)
     """Seconds for which a finished job is kept. 0: until it is deleted. Default: 30 days, as OpenAI does."""
+
+    clean_up_after_s: float | None = Field(default=7 * 24 * 3600, ge=0)
+    """Seconds after a job's end until its files at the provider are deleted, requests and results.
+
+    `none`: never by us. At the latest shortly before the job's own retention ends.
+    """
 
     shard_max_requests: int | None = Field(default=None, ge=1)
     """Requests in one provider batch; None: the provider's own limit, which also caps this."""
@@ -86,6 +106,28 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         return self
+
+    def account(self, model: ModelName) -> Account:
+        """The account that a model's name names.
+
+        Raises:
+            InvalidModelError: The settings name no such account, or one of another provider.
+        """
+        if not model.account:
+            return OWN_ACCOUNT
+        account = self.accounts.get(model.account)
+        if account is None:
+            known = ", ".join(sorted(self.accounts)) or "none"
+            raise InvalidModelError(
+                f"there is no account {model.account!r} (there is: {known}); "
+                f"set BATCHLINE_ACCOUNTS__{model.account.upper()}__… on clients and workers"
+            )
+        if account.provider != model.provider:
+            raise InvalidModelError(
+                f"account {model.account!r} is one of {account.provider}: "
+                f'use "{account.provider}@{model.account}/{model.name}"'
+            )
+        return account
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
@@ -123,7 +165,7 @@ def describe_invalid(error: ValidationError) -> str:
     """Say which variables are wrong, without quoting their values: one may be a secret."""
     problems = []
     for item in error.errors(include_url=False, include_input=False):
-        name = "_".join(str(part) for part in item["loc"])
+        name = "__".join(str(part) for part in item["loc"])
         where = f"BATCHLINE_{name.upper()}: " if name else ""
         problems.append(where + item["msg"].removeprefix("Value error, "))
     return "; ".join(problems)

@@ -1,65 +1,90 @@
-"""Which dialect a `provider/model-name` speaks. Adding a provider adds one line here."""
+"""Every provider, and the two modules that speak to it. Adding a provider adds one line here.
+
+Modules are named, not imported: a process loads only the dialect that it uses, and only a worker loads
+a transport, which brings the provider's SDK.
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchline_shared.errors import InvalidModelError
+from batchline_shared.accounts import OWN_ACCOUNT, ModelName, parse_model
+from batchline_shared.errors import InvalidInputError, InvalidModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from batchline_shared.accounts import Account
     from batchline_shared.dialects.base import Dialect
 
-__all__ = ["PROVIDERS", "dialect", "parse_model"]
+__all__ = ["PROVIDERS", "ProviderModules", "dialect", "endpoints", "known_model"]
 
 
-def _openai() -> Dialect:
-    from batchline_shared.dialects.openai import OpenAIChat  # noqa: PLC0415 - only the dialect in use is loaded
+class ProviderModules(NamedTuple):
+    """Where a provider's two halves are."""
 
-    return OpenAIChat()
+    dialect: str
+    """Module with `DIALECTS`: endpoint → class, the default endpoint first."""
+    transport: str
+    """Module with `make_provider(name, account, *, create_timeout_s)`; a worker's."""
 
 
-PROVIDERS: Final[dict[str, Callable[[], Dialect]]] = {"openai": _openai}
-"""Provider name → maker of its dialect."""
+PROVIDERS: Final[Mapping[str, ProviderModules]] = {
+    "openai": ProviderModules("batchline_shared.dialects.openai", "batchline_worker.providers.openai"),
+    "anthropic": ProviderModules(
+        "batchline_shared.dialects.anthropic", "batchline_worker.providers.anthropic"
+    ),
+}
+"""Name before the slash in `provider/model-name` → where it is spoken to."""
 
-
-_LATER: Final = frozenset({"anthropic", "google", "gemini"})
-"""Providers whose names are taken; a model of theirs can be named, but not used yet."""
+_LATER: Final = frozenset({"google", "gemini"})
 
 
 @cache
-def dialect(provider: str) -> Dialect:
-    """The dialect of a provider.
+def dialect(provider: str, endpoint: str = "", account: Account = OWN_ACCOUNT) -> Dialect:
+    """The dialect of a provider's endpoint.
+
+    Args:
+        provider: Its name.
+        endpoint: Such as `/v1/chat/completions`; empty: the provider's default.
+        account: Whose; its limits and paths win over the provider's.
 
     Raises:
-        InvalidModelError: There is no such provider, or not yet.
+        InvalidModelError: There is no such provider.
+        InvalidInputError: It has no such endpoint.
     """
-    if provider in _LATER:
-        raise InvalidModelError(
-            f"this version of Batchline cannot use {provider!r} yet; it can use {_known()}"
-        )
-    if provider not in PROVIDERS:
-        raise InvalidModelError(f"unknown provider {provider!r}; Batchline can use {_known()}")
-    return PROVIDERS[provider]()
+    known = _classes(provider)
+    if endpoint and endpoint not in known:
+        raise InvalidInputError(f"{provider} has no endpoint {endpoint!r}; it has {', '.join(known)}")
+    return known[endpoint or next(iter(known))](account)
 
 
-def _known() -> str:
-    return ", ".join(sorted(PROVIDERS))
+def endpoints(provider: str) -> list[str]:
+    """The endpoints of a provider, the default first.
+
+    Raises:
+        InvalidModelError: There is no such provider.
+    """
+    return list(_classes(provider))
 
 
-def parse_model(model: str) -> tuple[str, str]:
-    """Split `provider/model-name`; the name itself may hold slashes.
+def known_model(model: object) -> ModelName:
+    """Split a model's name, as `parse_model` does, and check that there is such a provider.
 
     Raises:
         InvalidModelError: It is not of that form, or the provider is unknown.
     """
-    provider, slash, name = model.partition("/") if isinstance(model, str) else ("", "", "")
-    if not slash or not provider or not name or any(letter.isspace() for letter in name):
-        raise InvalidModelError(
-            f'{model!r} is no model: use "provider/model-name", for example "openai/gpt-4.1-mini"'
-        )
-    if provider not in _LATER:
-        dialect(provider)
-    return provider, name
+    named = parse_model(model)
+    if named.provider not in _LATER:
+        _classes(named.provider)
+    return named
+
+
+def _classes(provider: str) -> Mapping[str, Callable[[Account], Dialect]]:
+    if provider not in PROVIDERS:
+        known = ", ".join(sorted(PROVIDERS))
+        raise InvalidModelError(f"unknown provider {provider!r}; Batchline can use {known}")
+    classes: Mapping[str, Callable[[Account], Dialect]] = import_module(PROVIDERS[provider].dialect).DIALECTS
+    return classes
