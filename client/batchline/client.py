@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from batchline.connection import Connection
 from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
 from batchline.job import Job, job_info
 from batchline.requests import BatchRequest, check_many
-from batchline_shared.dialects.registry import dialect, parse_model
+from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError, InvalidRequestError
 from batchline_shared.ledger import JobStatus
 
@@ -70,7 +70,24 @@ class BatchClient:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
     ) -> Job[M]: ...
+
+    @overload
+    def enqueue(  # type: ignore[overload-overlap]  # the endpoint's literal is narrower than the next one's text
+        self,
+        model: str,
+        response_model: None,
+        requests: Iterable[BatchRequest | str | list[str]],
+        *,
+        custom_ids: Iterable[str] | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        endpoint: Literal["/v1/embeddings"],
+    ) -> Job[list[float]]: ...
 
     @overload
     def enqueue(
@@ -85,13 +102,14 @@ class BatchClient:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
         self,
         model: str,
         response_model: type[M] | None,
-        requests: Iterable[BatchRequest | list[dict[str, Any]]],
+        requests: Iterable[Any],
         *,
         custom_ids: Iterable[str] | None = None,
         max_tokens: int | None = 1000,
@@ -99,27 +117,33 @@ class BatchClient:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
-    ) -> Job[M] | Job[str]:
+        endpoint: str | None = None,
+    ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
         Args:
-            model: `provider/model-name`, such as "openai/gpt-4.1-mini".
+            model: `provider/model-name`, such as "openai/gpt-4.1-mini", or `provider@account/model-name`
+                for an account of the settings.
             response_model: The Pydantic model of every answer; None gives text.
             requests: Conversations, or `BatchRequest`s with options of their own; streamed, never held.
+                For embeddings: texts, or lists of texts.
             custom_ids: One for each request, unique in the job, up to 512 bytes each; None: the
                 `BatchRequest`s' own, else `request-0`, `request-1`, …
             max_tokens: Most tokens to generate for each request; None: the provider's default.
             temperature: Sampling temperature; None: the provider's default. Not sent to
-                reasoning models, which refuse it.
+                models that refuse it.
             metadata: Kept with the job, JSON values, 64 KiB at most. Not sent to the provider.
             idempotency_key: The same key returns the same job, for as long as the job is kept.
             options: Further fields of the provider's request body, such as `seed`.
+            endpoint: The provider's path of one request, such as "/v1/responses" or "/v1/embeddings";
+                None: its default.
 
         Returns:
             A handle on the job.
 
         Raises:
-            InvalidModelError: The model is not of that form, or its provider unknown.
+            InvalidModelError: The model is not of that form, or its provider or account unknown.
+            InvalidInputError: An option or the endpoint is none that the provider has.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -127,15 +151,15 @@ class BatchClient:
             QueueUnavailableError, QueueFullError: Redis is down or full; nothing was enqueued, unless
                 it went away during the very last write: call again with an `idempotency_key`.
         """
-        provider, name = parse_model(model)
-        speech = dialect(provider)
+        named = known_model(model)
+        speech = dialect(named.provider, endpoint or "", self.connection.settings.account(named))
         body = _mapping(options, "options")
         template = speech.template(
-            name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
+            named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         labels = _mapping(metadata, "metadata")
-        plan = JobPlan(model, speech, template, response_model is not None, labels, idempotency_key)
-        encoded = _encoded(speech, name, requests, custom_ids)
+        plan = JobPlan(model, speech, template, labels, idempotency_key)
+        encoded = _encoded(_RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, encoded), response_model)
 
     @overload
@@ -177,7 +201,7 @@ class BatchClient:
         if status is not None and status not in list(JobStatus):
             raise InvalidInputError(f"there is no status {str(status)!r}; use one of {', '.join(JobStatus)}")
         if model is not None:
-            parse_model(model)
+            known_model(model)
         if limit is not None and limit < 0:
             raise InvalidInputError(f"limit must be at least 0, or None for all, not {limit}")
         found: list[JobInfo] = []
@@ -196,35 +220,48 @@ def _mapping(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
     return value or {}
 
 
+class _RequestEncoder:
+    """Checks and encodes the requests of one job, one at a time."""
+
+    def __init__(self, speech: Dialect, model_name: str, template: Mapping[str, Any]) -> None:
+        self._speech = speech
+        self._model_name = model_name
+        self._template = template
+        self.encode = speech.encoder(template)
+
+    def request(self, request: BatchRequest, row: int) -> EncodedRequest:
+        """Encode a request that may have options of its own."""
+        try:
+            overrides = self._speech.overrides(
+                self._model_name, request.max_tokens, request.temperature, request.options
+            )
+        except InvalidInputError as error:
+            raise InvalidRequestError(str(error), row=row) from None
+        if not overrides:
+            return EncodedRequest(self.encode(request.messages, row), request.custom_id)
+        encoded = self._speech.encode_request(request.messages, overrides, self._template, row)
+        return EncodedRequest(encoded, request.custom_id)
+
+
 def _encoded(
-    speech: Dialect, model_name: str, requests: Iterable[Any], custom_ids: Iterable[str] | None
+    encoder: _RequestEncoder, requests: Iterable[Any], custom_ids: Iterable[str] | None
 ) -> Iterator[EncodedRequest]:
     """Check and encode the requests as they stream, each with its id."""
     check_many(requests, "requests must be an iterable of conversations")
-    encoded = _streamed(speech, model_name, requests)
+    encoded = _streamed(encoder, requests)
     if custom_ids is None:
         return encoded
     check_many(custom_ids, "custom_ids must be an iterable of strings")
     return _named(encoded, custom_ids)
 
 
-def _streamed(speech: Dialect, model_name: str, requests: Iterable[Any]) -> Iterator[EncodedRequest]:
-    encode = speech.encode_messages
+def _streamed(encoder: _RequestEncoder, requests: Iterable[Any]) -> Iterator[EncodedRequest]:
+    encode = encoder.encode
     for row, request in enumerate(requests):
         if isinstance(request, BatchRequest):
-            yield _encode_request(speech, model_name, request, row)
+            yield encoder.request(request, row)
         else:
             yield EncodedRequest(encode(request, row), None)
-
-
-def _encode_request(speech: Dialect, model_name: str, request: BatchRequest, row: int) -> EncodedRequest:
-    try:
-        overrides = speech.overrides(model_name, request.max_tokens, request.temperature, request.options)
-    except InvalidInputError as error:
-        raise InvalidRequestError(str(error), row=row) from None
-    if overrides:
-        return EncodedRequest(speech.encode_request(request.messages, overrides, row), request.custom_id)
-    return EncodedRequest(speech.encode_messages(request.messages, row), request.custom_id)
 
 
 def _named(encoded: Iterator[EncodedRequest], custom_ids: Iterable[str]) -> Iterator[EncodedRequest]:

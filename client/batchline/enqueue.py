@@ -64,7 +64,6 @@ class JobPlan:
     model: str
     dialect: Dialect
     template: dict[str, Any]
-    structured: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
 
@@ -113,7 +112,7 @@ class JobPlan:
             "provider": self.dialect.provider,
             "endpoint": self.dialect.endpoint,
             "template": self.encoded_template,
-            "structured": int(self.structured),
+            "structured": int(self.dialect.structured(self.template)),
             "metadata": orjson.dumps(dict(self.metadata)),
             "idem": self.digest,
         }

@@ -11,7 +11,7 @@ import orjson
 
 from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
 from batchline.requests import check_many
-from batchline_shared.dialects.registry import dialect, parse_model
+from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidBatchFileError, InvalidInputError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_lines(
     check_many(conversations, "messages_list must be an iterable of conversations")
     head, middle, tail = speech.line_ends(orjson.dumps(template))
     head += b"request-"
-    encode = speech.encode_messages
+    encode = speech.encoder(template)
     lead, between = head, tail + head
     around = len(between) + len(middle)
     # The pieces of many lines are joined at once: a line of its own would be copied twice.
@@ -122,6 +122,7 @@ def enqueue_file(
     *,
     metadata: Mapping[str, Any],
     idempotency_key: str | None,
+    endpoint: str = "",
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -131,26 +132,26 @@ def enqueue_file(
         source: A path, or a binary buffer, which is read from where it stands and left open.
         metadata: Kept with the job.
         idempotency_key: The same key returns the same job.
+        endpoint: Which every line must be for; empty: the provider's default.
 
     Returns:
         The job's id.
 
     Raises:
-        InvalidModelError: The model is not of that form, or its provider unknown.
+        InvalidModelError: The model is not of that form, or its provider or account unknown.
         InvalidBatchFileError: The file is missing, empty, not UTF-8, or has a bad line; names it.
         DuplicateCustomIdError: Two lines bear the same id.
         QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued.
     """
-    provider, model_name = parse_model(model)
-    speech = dialect(provider)
+    named = known_model(model)
+    speech = dialect(named.provider, endpoint, connection.settings.account(named))
     stream, ours = open_source(source)
     try:
-        file = BatchFile(stream, speech, model_name)
+        file = BatchFile(stream, speech, named.name)
         plan = JobPlan(
             model=model,
             dialect=speech,
             template=file.template,
-            structured=file.structured,
             metadata=metadata,
             idempotency_key=idempotency_key,
         )
@@ -190,12 +191,6 @@ class BatchFile:
             )
         self.template = self._read(self._first).common
 
-    @property
-    def structured(self) -> bool:
-        """Whether the requests ask for JSON."""
-        form = self.template.get("response_format")
-        return isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")
-
     def requests(self) -> Iterator[EncodedRequest]:
         """Every request of the file.
 
@@ -208,9 +203,9 @@ class BatchFile:
             yield self._request(text)
 
     def _request(self, text: bytes) -> EncodedRequest:
-        custom_id, common, row = self._read(text)
+        custom_id, common, conversation, row = self._read(text)
         if common != self.template:
-            row = orjson.dumps({**_removed(self.template, common), **common, "messages": orjson.loads(row)})
+            row = orjson.dumps({**_removed(self.template, common), **common, **conversation})
         return EncodedRequest(row, custom_id)
 
     def _read(self, text: bytes) -> FileLine:

@@ -227,7 +227,9 @@ class Job(Generic[T]):
             return self._connection.jobs.meta(self.id)
 
     def _reader(self, meta: JobMeta) -> OutcomeReader[T]:
-        return OutcomeReader(dialect(meta.provider), self._response_model, structured=meta.structured)
+        return OutcomeReader(
+            dialect(meta.provider, meta.endpoint), self._response_model, structured=meta.structured
+        )
 
     def _landed(self, start: int, stop: int) -> Iterator[list[bytes]]:
         with self._connection.errors():

@@ -11,7 +11,7 @@ import orjson
 from batchline.client import BatchClient
 from batchline.files import BOM, enqueue_file, replaced_file, write_lines
 from batchline.job import Job
-from batchline_shared.dialects.registry import dialect, parse_model
+from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus
 from batchline_shared.outcome_rows import OutcomeReader, read_line
@@ -50,12 +50,22 @@ class BatchProcessor(Generic[M]):
             client: A client to share, instead of one of its own for `redis_url`.
 
         Raises:
-            InvalidModelError: The model is not of that form, or its provider unknown.
+            InvalidModelError: The model is not of that form, or its provider or account unknown.
         """
-        self.provider_name, self.model_name = parse_model(model)
+        self._named = known_model(model)
         self.model = model
         self.response_model = response_model
         self._client = client if client is not None else BatchClient(redis_url)
+
+    @property
+    def provider_name(self) -> str:
+        """The part of `model` before the slash, without an account."""
+        return self._named.provider
+
+    @property
+    def model_name(self) -> str:
+        """The part of `model` after the slash."""
+        return self._named.name
 
     @overload
     def create_batch_from_messages(
@@ -99,7 +109,8 @@ class BatchProcessor(Generic[M]):
             InvalidBatchFileError: The file cannot be written.
             InvalidInputError: There is no conversation.
         """
-        speech = dialect(self.provider_name)
+        account = self._client.connection.settings.account(self._named)
+        speech = dialect(self.provider_name, account=account)
         template = speech.template(
             self.model_name, self.response_model, max_tokens=max_tokens, temperature=temperature, options={}
         )

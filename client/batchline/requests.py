@@ -16,8 +16,8 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    messages: list[dict[str, Any]]
-    """The conversation, oldest message first."""
+    messages: list[dict[str, Any]] | str | list[str]
+    """The conversation, oldest message first; for embeddings, a text or several."""
     custom_id: str | None = None
     """Its name in the job; either every request of a job has one, or none has."""
     max_tokens: int | None = None

@@ -77,7 +77,7 @@ class OutcomeReader(Generic[T]):
             response_model: A Pydantic model; None gives text, or plain JSON values where the job had a model.
             structured: Whether the job's answers are JSON.
         """
-        self._dialect = dialect
+        self.dialect = dialect
         self._structured = structured
         self._model: type[BaseModel] | None = None
         self._validate: Callable[[str], Any]
@@ -102,7 +102,7 @@ class OutcomeReader(Generic[T]):
         if raw is None:
             return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None)
         # On the wire the line bore our id; users only ever see theirs.
-        raw["custom_id"] = outcome["id"]
+        raw[self.dialect.id_field] = outcome["id"]
         if kind is not None:
             return _error(outcome["id"], kind, outcome["m"], usage, raw)
         return self.answer(outcome["id"], raw, usage)
@@ -111,7 +111,7 @@ class OutcomeReader(Generic[T]):
         """Judge and type a line of a provider's result file, or of one that `batch results` wrote."""
         if "success" in raw and "response" not in raw:
             return self._exported(custom_id, raw)
-        verdict = self._dialect.classify(raw, structured=self._structured)
+        verdict = self.dialect.classify(raw, structured=self._structured)
         usage = _usage(verdict[2:])
         if verdict.error_type is not None:
             return _error(custom_id, verdict.error_type, verdict.message, usage, raw)
@@ -134,7 +134,7 @@ class OutcomeReader(Generic[T]):
         self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None
     ) -> BatchSuccess[T] | BatchError:
         """Type an answer that the provider gave; one that does not fit the model is an `invalid_output`."""
-        text = self._dialect.answer_text(raw, structured=self._structured)
+        text = self.dialect.answer_text(raw, structured=self._structured)
         try:
             if text is None:
                 raise ValueError("the answer holds no text")  # noqa: TRY301 - one way out for both
@@ -161,9 +161,11 @@ def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSucces
         raw, _ = parse_line(line)
     except ValueError:
         return _error(f"line-{number}", ErrorType.UNKNOWN, f"line {number} is no JSON", None, None)
-    custom_id = raw.get("custom_id") if isinstance(raw, dict) else None
+    # What `batch results` writes bears `custom_id`, whoever's answers they are.
+    name = reader.dialect.id_field
+    custom_id = raw.get(name, raw.get("custom_id")) if isinstance(raw, dict) else None
     if not isinstance(custom_id, str):
-        message = f"line {number} has no custom_id"
+        message = f"line {number} has no {name}"
         return _error(
             f"line-{number}", ErrorType.UNKNOWN, message, None, raw if isinstance(raw, dict) else None
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchline_ops.cli.exit_codes import ExitCode, exit_code_of_status
 from batchline_ops.cli.job_views import batches_table, job_grid, job_json, jobs_table
 from batchline_ops.cli.output import counted, note, print_json, stdout_console
-from batchline_shared.dialects.registry import parse_model
+from batchline_shared.dialects.registry import known_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def list_jobs(
 ) -> ExitCode:
     """Print the newest jobs. JSON: `{"jobs": [job, …]}`."""
     if model is not None:
-        parse_model(model)
+        known_model(model)
     jobs = client.jobs(status=status, model=model, limit=limit)
     if as_json:
         print_json({"jobs": [job_json(job) for job in jobs]})

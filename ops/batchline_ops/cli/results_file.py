@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.output import counted, note, print_json
 from batchline_ops.cli.response_models import load_response_model
-from batchline_shared.dialects.registry import parse_model
+from batchline_shared.dialects.registry import known_model
 from batchline_shared.errors import InvalidInputError, JobNotReadyError
 from batchline_shared.outcomes import BatchError
 
@@ -54,7 +54,7 @@ def write_results(
             "--output-file - writes outcomes to stdout, where --json writes its own answer"
         )
     if model is not None:
-        parse_model(model)
+        known_model(model)
     answer = load_response_model(response_model) if response_model is not None else None
     job: Job[Any] = client.job(job_id, answer)
     info = job.info()

@@ -1,4 +1,4 @@
-"""What a dialect is: one provider's form of requests and answers, without any SDK.
+"""What a dialect is: one provider endpoint's form of requests and answers, without any SDK.
 
 The client uses it to check and encode requests as they stream in, the worker
 to build a batch's lines and to read its results.
@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
 
+    from batchline_shared.accounts import Account
     from batchline_shared.dialects.verdict import Verdict
 
 __all__ = ["Dialect", "FileLine", "Limits"]
@@ -25,30 +26,44 @@ class Limits(NamedTuple):
     max_bytes: int
     """Bytes of the input file, newlines included."""
 
+    def of(self, account: Account) -> Limits:
+        """The same with what an account says for itself."""
+        return Limits(account.max_requests or self.max_requests, account.max_bytes or self.max_bytes)
+
 
 class FileLine(NamedTuple):
     """One line of a batch file that a user hands in."""
 
     custom_id: str
     common: dict[str, Any]
-    """The request body without what differs from row to row."""
+    """The request body without the conversation."""
+    conversation: dict[str, Any]
+    """The fields of the body that hold the conversation."""
     row: bytes
-    """What does, as `encode_messages` makes it."""
+    """The conversation as a fragment; see `Dialect`."""
 
 
 class Dialect(Protocol):
-    """One provider's form of requests and answers.
+    """One provider endpoint's form of requests and answers.
 
-    A request body is a *template*, which all requests of a job share, and a
-    *row*, which is either a JSON array (the conversation) or a JSON object
-    (fields that win over the template's, the conversation among them).
-    `tests/contract/test_dialect_contract.py` checks each one.
+    A request body is a *template*, which all requests of a job share, and a *row*. A row is either a
+    JSON object, whose fields win over the template's, or a *fragment*: the text that follows the
+    conversation's key in the body, such as `[…messages…]`, or `[…messages…],"system":"…"` where a
+    conversation needs a second key. A fragment never begins with `{`, and is spliced in unparsed.
+    `tests/contract/test_dialect_contract.py` checks each dialect.
     """
 
     provider: str
     endpoint: str
+    """The provider's path of one request; what a job's record holds."""
     limits: Limits
     """Source: the provider's batch guide; see `docs/providers.md`."""
+    id_field: str
+    """The field of a request and of a result line that bears the request's id."""
+
+    def __init__(self, account: Account) -> None:
+        """Speak for an account; its limits and paths win over the provider's."""
+        ...
 
     def template(
         self,
@@ -67,19 +82,29 @@ class Dialect(Protocol):
         """
         ...
 
-    def encode_messages(self, messages: Any, row: int) -> bytes:
-        """Check a conversation and encode it as a row.
+    def structured(self, template: Mapping[str, Any]) -> bool:
+        """Whether answers to this template are JSON."""
+        ...
 
-        Raises:
-            InvalidRequestError: It is no list of messages, a role does not exist, or something is not JSON.
+    def encoder(self, template: Mapping[str, Any]) -> Callable[[Any, int], bytes]:
+        """Make the function that checks a job's conversations and encodes each as a row.
+
+        Args:
+            template: The job's; what it says of the conversation (a system prompt) is minded.
+
+        Returns:
+            A function of the conversation and the request's number, which raises
+            `InvalidRequestError`: it is no conversation, a role does not exist, or something is not JSON.
         """
         ...
 
-    def encode_request(self, messages: Any, overrides: Mapping[str, Any], row: int) -> bytes:
-        """Check a conversation with options of its own, and encode both as a row.
+    def encode_request(
+        self, messages: Any, overrides: Mapping[str, Any], template: Mapping[str, Any], row: int
+    ) -> bytes:
+        """Check a conversation with options of its own, and encode both as a row that is an object.
 
         Raises:
-            InvalidRequestError: As `encode_messages`, or an option is none.
+            InvalidRequestError: As the `encoder`, or an option is none.
         """
         ...
 
@@ -94,10 +119,7 @@ class Dialect(Protocol):
         ...
 
     def line_ends(self, template: bytes) -> tuple[bytes, bytes, bytes]:
-        """The bytes of a line around its id and its row: `head + id + middle + row + tail`.
-
-        Holds for rows that are arrays; `object_row` turns the others into full bodies.
-        """
+        """The bytes of a line around its id and its fragment: `head + id + middle + fragment + tail`."""
         ...
 
     def object_line(self, wire_id: str, template: Mapping[str, Any], row: bytes) -> bytes:
@@ -110,6 +132,10 @@ class Dialect(Protocol):
         Raises:
             ValueError: It is no line of this provider, or of another model; says why.
         """
+        ...
+
+    def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
+        """What is stored of a result line: the line as it came, but for an echo of the request."""
         ...
 
     def classify(self, line: Mapping[str, Any], *, structured: bool) -> Verdict:

@@ -1,51 +1,89 @@
-"""OpenAI's batch file: chat completions with strict structured output."""
+"""OpenAI's chat completions in a batch, with strict structured output; and the table of all endpoints."""
 
 from __future__ import annotations
 
-import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from batchline_shared.dialects.base import FileLine, Limits
-from batchline_shared.dialects.messages import check_messages, encode
-from batchline_shared.dialects.openai_results import answer_text, classify
-from batchline_shared.errors import InvalidInputError, InvalidRequestError
+from batchline_shared.dialects.messages import check_messages
+from batchline_shared.dialects.openai_embeddings import OpenAIEmbeddings
+from batchline_shared.dialects.openai_lines import OpenAILines, is_reasoning
+from batchline_shared.dialects.openai_options import (
+    COMMON_RULES,
+    EFFORT,
+    LINE_FIELDS,
+    Rule,
+    flag,
+    mapping,
+    number,
+    texts,
+    whole,
+    words,
+)
+from batchline_shared.dialects.openai_parts import check_parts
+from batchline_shared.dialects.openai_responses import OpenAIResponses
+from batchline_shared.dialects.sampling import check_sampling
 from batchline_shared.schemas import schema_name, strict_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
 
-    from batchline_shared.dialects.verdict import Verdict
+    from batchline_shared.accounts import Account
+    from batchline_shared.dialects.base import Dialect
 
-__all__ = ["OpenAIChat"]
+__all__ = ["DIALECTS", "OpenAIChat"]
 
-_REASONING: Final = re.compile(r"(?:ft:)?(?:o[1-9]|gpt-(?:[5-9]|\d\d))")
-"""Models that refuse `max_tokens` and any `temperature` but 1 (by name; OpenAI publishes no flag)."""
+_ANSWER = "an answer must be the result, not a call to a tool"
 
-_RESERVED: Final = {
-    "messages": "give them as the request's messages",
-    "model": "give it as 'provider/model-name'",
-    "n": "a request has one outcome, so one choice",
-    "stream": "a batch cannot stream",
-    "stream_options": "a batch cannot stream",
-    "tools": "an answer must be the result, not a call to a tool",
-    "functions": "an answer must be the result, not a call to a function",
-    "response_format": "it is made from the response model",
-}
+_RESERVED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **LINE_FIELDS,
+        "messages": "give them as the request's messages",
+        "n": "a request has one outcome, so one choice",
+        "tools": _ANSWER,
+        "tool_choice": _ANSWER,
+        "parallel_tool_calls": _ANSWER,
+        "functions": _ANSWER,
+        "function_call": _ANSWER,
+        "audio": "an answer is text",
+        "response_format": "it is made from the response model",
+    }
+)
 
-_FOREIGN: Final = {"params": "anthropic", "request": "google", "key": "gemini"}
+
+_A_FEW_TEXTS = texts(1, 4)
+
+_RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        **COMMON_RULES,
+        "frequency_penalty": number(-2, 2),
+        "logit_bias": mapping,
+        "logprobs": flag,
+        "max_completion_tokens": whole(1),
+        "max_tokens": whole(1),
+        "modalities": Rule('["text"], as an answer is text', lambda value: value == ["text"]),
+        "prediction": mapping,
+        "presence_penalty": number(-2, 2),
+        "reasoning_effort": EFFORT,
+        "stop": Rule(
+            f"text or {_A_FEW_TEXTS.expected}",
+            lambda value: isinstance(value, str) or _A_FEW_TEXTS.holds(value),
+        ),
+        "verbosity": words("low", "medium", "high"),
+        "web_search_options": mapping,
+    }
+)
 
 
-class OpenAIChat:
+class OpenAIChat(OpenAILines):
     """The `/v1/chat/completions` dialect; see `Dialect`."""
 
-    provider = "openai"
     endpoint = "/v1/chat/completions"
-    limits = Limits(max_requests=50_000, max_bytes=200_000_000)
-    """Source: OpenAI's Batch guide, read 2026-09-26 (50,000 requests, 200 MB)."""
+    conversation_field = "messages"
+    reserved = _RESERVED
+    rules = _RULES
 
     def template(
         self,
@@ -61,12 +99,7 @@ class OpenAIChat:
         Reasoning models refuse `max_tokens` and `temperature`; they get
         `max_completion_tokens`, and no temperature.
         """
-        body: dict[str, Any] = {"model": model_name}
-        body.update(self._sampling(model_name, max_tokens, temperature))
-        for name, value in options.items():
-            if name in _RESERVED:
-                raise InvalidInputError(f"option {name!r} cannot be set: {_RESERVED[name]}")
-            body[name] = value
+        body = {"model": model_name, **self.overrides(model_name, max_tokens, temperature, options)}
         if response_model is not None:
             schema = {
                 "name": schema_name(response_model),
@@ -76,92 +109,40 @@ class OpenAIChat:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    @staticmethod
-    def _sampling(model_name: str, max_tokens: int | None, temperature: float | None) -> dict[str, Any]:
-        if max_tokens is not None and not (_is_number(max_tokens, int) and max_tokens >= 1):
-            raise InvalidInputError(f"max_tokens must be a whole number of at least 1, not {max_tokens!r}")
-        if temperature is not None and not (
-            _is_number(temperature, int | float) and 0 <= temperature <= 2  # noqa: PLR2004 - OpenAI's range
-        ):
-            raise InvalidInputError(f"temperature must be a number between 0 and 2, not {temperature!r}")
-        reasoning = _REASONING.match(model_name) is not None
-        fields: dict[str, Any] = {}
-        if max_tokens is not None:
-            fields["max_completion_tokens" if reasoning else "max_tokens"] = max_tokens
-        if temperature is not None and not reasoning:
-            fields["temperature"] = temperature
-        return fields
-
-    def encode_messages(self, messages: Any, row: int) -> bytes:
+    def structured(self, template: Mapping[str, Any]) -> bool:
         """See `Dialect`."""
-        check_messages(messages, row)
-        return encode(messages, row)
+        form = template.get("response_format")
+        return isinstance(form, dict) and form.get("type") in ("json_schema", "json_object")
 
-    def encode_request(self, messages: Any, overrides: Mapping[str, Any], row: int) -> bytes:
-        """See `Dialect`."""
-        check_messages(messages, row)
-        for name in overrides:
-            if name in _RESERVED:
-                raise InvalidRequestError(f"option {name!r} cannot be set: {_RESERVED[name]}", row=row)
-        return encode({**overrides, "messages": messages}, row)
+    def conversation(self, given: Any, row: int) -> Any:
+        """See `OpenAILines`."""
+        check_messages(given, row)
+        for place, message in enumerate(given):
+            content = message.get("content")
+            if content.__class__ is list:
+                check_parts(content, f"messages[{place}].content", row)
+        return given
 
     def overrides(
         self, model_name: str, max_tokens: int | None, temperature: float | None, options: Mapping[str, Any]
     ) -> dict[str, Any]:
         """See `Dialect`."""
-        return {**self._sampling(model_name, max_tokens, temperature), **options}
-
-    def line_ends(self, template: bytes) -> tuple[bytes, bytes, bytes]:
-        """See `Dialect`."""
-        middle = (
-            b'","method":"POST","url":"'
-            + self.endpoint.encode()
-            + b'","body":'
-            + template[:-1]
-            + b',"messages":'
-        )
-        return b'{"custom_id":"', middle, b"}}\n"
-
-    def object_line(self, wire_id: str, template: Mapping[str, Any], row: bytes) -> bytes:
-        """See `Dialect`. A field that the row sets to null is left out: the row is to go without it."""
-        body = {name: value for name, value in {**template, **orjson.loads(row)}.items() if value is not None}
-        line = {"custom_id": wire_id, "method": "POST", "url": self.endpoint, "body": body}
-        return orjson.dumps(line) + b"\n"
-
-    def read_line(self, line: Mapping[str, Any], model_name: str) -> FileLine:
-        """See `Dialect`."""
-        for key, provider in _FOREIGN.items():
-            if key in line and "body" not in line:
-                raise ValueError(f"this is a request for {provider}, not for {self.provider}")
-        custom_id, body = line.get("custom_id"), line.get("body")
-        if not isinstance(custom_id, str):
-            raise ValueError("custom_id must be a string")  # noqa: TRY004 - one class for a bad line
-        if line.get("method") != "POST":
-            raise ValueError('method must be "POST"')
-        if line.get("url") != self.endpoint:
-            raise ValueError(f'url must be "{self.endpoint}", not {line.get("url")!r}')
-        if not isinstance(body, dict):
-            raise ValueError("body must be an object")  # noqa: TRY004 - one class for a bad line
-        if body.get("model") != model_name:
-            raise ValueError(f"body.model is {body.get('model')!r}, but the job is for {model_name!r}")
-        if body.get("stream"):
-            raise ValueError("body.stream: a batch cannot stream")
-        common = dict(body)
-        messages = common.pop("messages", None)
-        try:
-            return FileLine(custom_id, common, self.encode_messages(messages, 0))
-        except InvalidRequestError as error:
-            raise ValueError(f"body.{error.reason}") from None
-
-    def classify(self, line: Mapping[str, Any], *, structured: bool) -> Verdict:
-        """See `Dialect`."""
-        return classify(line, structured=structured)
-
-    def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
-        """See `Dialect`."""
-        return answer_text(line, structured=structured)
+        self.check_options(options)
+        return {**_sampling(model_name, max_tokens, temperature), **options}
 
 
-def _is_number(value: Any, kinds: Any) -> bool:
-    # A bool is an int to isinstance, and `true` is no number of tokens.
-    return isinstance(value, kinds) and not isinstance(value, bool)
+def _sampling(model_name: str, max_tokens: int | None, temperature: float | None) -> dict[str, Any]:
+    check_sampling(max_tokens, temperature, highest_temperature=2)
+    reasoning = is_reasoning(model_name)
+    fields: dict[str, Any] = {}
+    if max_tokens is not None:
+        fields["max_completion_tokens" if reasoning else "max_tokens"] = max_tokens
+    if temperature is not None and not reasoning:
+        fields["temperature"] = temperature
+    return fields
+
+
+DIALECTS: Final[Mapping[str, Callable[[Account], Dialect]]] = MappingProxyType(
+    {speech.endpoint: speech for speech in (OpenAIChat, OpenAIResponses, OpenAIEmbeddings)}
+)
+"""Endpoint → its dialect; the first is the default."""

@@ -26,7 +26,7 @@ DOCUMENTED = {
 }
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
-    "metadata=None, idempotency_key=None, options=None",
+    "metadata=None, idempotency_key=None, options=None, endpoint=None",
     "job": "job_id, response_model=None",
     "jobs": "status=None, model=None, limit=100",
 }

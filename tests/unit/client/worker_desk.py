@@ -55,7 +55,7 @@ class WorkerDesk:
         assert self.work.plan_done(job)
         (job,) = [job for job in self.work.lease_jobs(Stage.SETTLE, 100) if job.id == job_id]
         assert self.jobs.finish(job_id, status, message="", retention_s=3600)
-        assert self.work.close_job(job, retention_s=3600, counts={})
+        assert self.work.close_job(job, retention_s=3600, clean_after_s=None, counts={})
 
     def complete(self, job_id: str, *answers: tuple[int, str | None] | tuple[int, ErrorType]) -> None:
         """Land everything, then end the job."""

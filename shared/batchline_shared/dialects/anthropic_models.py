@@ -1,0 +1,59 @@
+"""Which Claude models take what, by the version in their names.
+
+The API refuses in a result line what a model does not take, so one wrong field
+spends a whole batch on errors. A name without a version counts as the newest.
+
+Source:
+    Anthropic's pages on structured outputs, on models and on what is new in each,
+    read 2026-11; `docs/providers.md` has the table.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["most_tokens", "takes_forced_tools", "takes_format", "takes_sampling"]
+
+_VERSION: Final = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?!\d)(?:[.-](\d{1,2})(?!\d))?")
+"""`claude-3-5-sonnet-20241022`, `claude-opus-4-20250514`, `claude-fable-5-1`; a date is no version."""
+
+_NEWEST: Final = (99, 0)
+
+_LAST_SAMPLED: Final = (4, 6)
+"""The last version that takes `temperature`, `top_p` and `top_k`."""
+
+_LAST_FORCED: Final = (5, 0)
+"""The last version that can be made to call a tool: Fable and Mythos 5.1, Opus and Sonnet 5.5 cannot."""
+
+_FIRST_FORMATTED: Final = (4, 5)
+"""The first version that takes `output_config.format`."""
+
+_MOST_TOKENS: Final = (((3, 5), 4_096), ((3, 7), 8_192), (_NEWEST, 32_000))
+"""Below this version → tokens that every such model can answer with."""
+
+
+def takes_sampling(model_name: str) -> bool:
+    """Whether a model takes `temperature`, `top_p` and `top_k`, under the API version that takes them."""
+    return _version(model_name) <= _LAST_SAMPLED
+
+
+def takes_forced_tools(model_name: str) -> bool:
+    """Whether `tool_choice` may name a tool that the model has to call."""
+    return _version(model_name) <= _LAST_FORCED
+
+
+def takes_format(model_name: str) -> bool:
+    """Whether `output_config.format` may hold a schema."""
+    return _version(model_name) >= _FIRST_FORMATTED
+
+
+def most_tokens(model_name: str) -> int:
+    """What `max_tokens` may be for sure: Anthropic demands one, and only used tokens cost."""
+    version = _version(model_name)
+    return next((tokens for below, tokens in _MOST_TOKENS if version < below), _MOST_TOKENS[-1][1])
+
+
+def _version(model_name: str) -> tuple[int, int]:
+    found = _VERSION.search(model_name)
+    return (int(found[1]), int(found[2] or 0)) if found else _NEWEST

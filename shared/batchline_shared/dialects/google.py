@@ -1,0 +1,57 @@
+"""Vertex AI's batches of Gemini models: `{"custom_id", "request"}`, loaded as a table.
+
+The id is a flat text with a prefix: an object beside `request` fails the whole
+job, and text that looks like a number comes back as one.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from batchline_shared.dialects.base import Limits
+from batchline_shared.dialects.google_lines import GoogleLines
+from batchline_shared.dialects.vertex_columns import check_loadable
+from batchline_shared.schemas import vertex_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel
+
+    from batchline_shared.accounts import Account
+    from batchline_shared.dialects.base import Dialect
+
+__all__ = ["DIALECTS", "VertexLines"]
+
+
+class VertexLines(GoogleLines):
+    """The dialect of `google/…`; see `Dialect`."""
+
+    provider = "google"
+    id_field = "custom_id"
+    # Vertex AI's batch prediction guide, read 2026-09: 200,000 requests, 1 GB.
+    most = Limits(max_requests=200_000, max_bytes=1_000_000_000)
+    reserved = MappingProxyType({"cachedContent": "Vertex AI's batches do not take explicit caches"})
+    foreign = MappingProxyType({"body": "openai", "params": "anthropic", "key": "gemini"})
+
+    def schema(self, response_model: type[BaseModel]) -> dict[str, Any]:
+        """See `GoogleLines`."""
+        return vertex_schema(response_model)
+
+    def check_fields(self, fields: Mapping[str, Any]) -> None:
+        """See `GoogleLines`. One row that cannot be loaded would fail the whole job."""
+        for name, value in fields.items():
+            check_loadable(value, name, level=2)
+
+    def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
+        """See `Dialect`. Vertex AI echoes the request, padded with nulls; the rest is kept."""
+        if "request" not in line:
+            return raw
+        return orjson.dumps({name: value for name, value in line.items() if name != "request"})
+
+
+DIALECTS: Final[Mapping[str, Callable[[Account], Dialect]]] = {VertexLines.endpoint: VertexLines}
+"""Endpoint → its dialect; the first is the default."""
