@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 
 from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
-from batchline_worker.providers.base import BatchPhase, LineError, RemoteBatch
+from batchline_worker.providers.base import BatchPhase, LineError, RemoteBatch, SendAgain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from batchline_worker.providers.base import Search, Submission
 
 __all__ = ["Fault", "ScriptedProvider", "answer_line", "error_line", "lost_reply"]
 
@@ -52,8 +55,12 @@ class ScriptedProvider:
     """Implements `providers.base.Provider`. Batches run until a test ends them."""
 
     name: str = "openai"
+    takes_files: bool = True
+    marks_batches: bool = True
     calls: Counter[str] = field(default_factory=Counter)
     files: dict[str, bytes] = field(default_factory=dict)
+    inputs: dict[str, bytes] = field(default_factory=dict)
+    """Batch id → the requests that it runs."""
     batches: dict[str, RemoteBatch] = field(default_factory=dict)
     results: dict[str, list[bytes]] = field(default_factory=dict)
     faults: defaultdict[str, deque[Fault | None]] = field(default_factory=lambda: defaultdict(deque))
@@ -78,39 +85,46 @@ class ScriptedProvider:
             file_id = f"file-{next(self._numbers)}"
             buffer.seek(0)
             self.files[file_id] = buffer.read()
-            assert name.startswith("batchline-")
+            assert name.startswith("bl-")
             return file_id
 
         return self._call("upload", act)
 
-    def create(
-        self, *, file_id: str, endpoint: str, shard_id: str, metadata: Mapping[str, str]
-    ) -> RemoteBatch:
+    def create(self, submission: Submission) -> RemoteBatch:
         def act() -> RemoteBatch:
-            assert endpoint.startswith("/v1/")
-            assert metadata
-            total = self.files[file_id].count(b"\n")
+            assert submission.endpoint.startswith("/v1/")
+            assert submission.job_id
+            batch_id = f"batch_{next(self._numbers)}"
+            if submission.buffer is not None:
+                self.inputs[batch_id] = submission.buffer.read()
+            else:
+                self.inputs[batch_id] = self.files[submission.file_id]
+            assert self.inputs[batch_id].count(b"\n") == submission.requests
             batch = RemoteBatch(
-                f"batch_{next(self._numbers)}",
+                batch_id,
                 "validating",
                 BatchPhase.VALIDATING,
-                total=total,
-                input_file_id=file_id,
-                shard_id=shard_id,
+                total=submission.requests,
+                created_at_s=time.time(),
+                input_file_id=submission.file_id or None,
+                shard_id=submission.shard_id if self.marks_batches else None,
             )
             self.batches[batch.id] = batch
             return batch
 
         return self._call("create", act)
 
-    def find(self, *, shard_id: str, file_id: str, since_s: float) -> list[RemoteBatch]:
+    def find(self, search: Search) -> list[RemoteBatch]:
         def act() -> list[RemoteBatch]:
-            assert since_s > 0
+            assert 0 < search.since_s < search.until_s
+            listed = [batch for batch in self.batches.values() if batch.id not in self.unlisted]
+            if not self.marks_batches:
+                return [batch for batch in listed if batch.total == search.requests]
             return [
                 batch
-                for batch in self.batches.values()
-                if (batch.shard_id == shard_id or (file_id and batch.input_file_id == file_id))
-                and batch.id not in self.unlisted
+                for batch in listed
+                if batch.shard_id == search.shard_id
+                or (search.file_id and batch.input_file_id == search.file_id)
             ]
 
         return self._call("find", act)
@@ -144,8 +158,12 @@ class ScriptedProvider:
             raise fault.error
         yield from lines
 
-    def delete_file(self, file_id: str) -> None:
-        self.files.pop(file_id, None)
+    def clean_up(self, *, file_id: str, batch_id: str) -> None:
+        def act() -> None:
+            self.files.pop(file_id, None)
+            self.results.pop(batch_id, None)
+
+        self._call("clean_up", act)
 
     # --- what the test decides ---------------------------------------------------------------
 
@@ -169,12 +187,16 @@ class ScriptedProvider:
 
     def refuse(self, batch_id: str, *errors: LineError, tokens: int | None = None) -> None:
         """Let a batch fail as a whole."""
-        self.end(batch_id, BatchPhase.FAILED, errors=errors, enqueued_limit_tokens=tokens, result_files=())
+        again = None
+        if tokens is not None or any(error.code == "token_limit_exceeded" for error in errors):
+            again = SendAgain.NO_ROOM
+        elif any(error.param == "file_id" for error in errors):
+            again = SendAgain.FILE_UNFOUND
+        known = {"errors": errors, "send_again": again, "enqueued_limit_tokens": tokens}
+        self.end(batch_id, BatchPhase.FAILED, result_files=(), **known)
 
     def wire_ids(self, batch_id: str) -> Sequence[str]:
-        file_id = self.batches[batch_id].input_file_id
-        assert file_id is not None
-        return [orjson.loads(line)["custom_id"] for line in self.files[file_id].splitlines()]
+        return [orjson.loads(line)["custom_id"] for line in self.inputs[batch_id].splitlines()]
 
     def running(self) -> list[str]:
         return [batch.id for batch in self.batches.values() if not batch.phase.is_final]

@@ -13,7 +13,7 @@ from batchline import BatchClient, JobStatus
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, keys
 from batchline_worker.context import WorkerContext
 from batchline_worker.settings import WorkerSettings
-from batchline_worker.stages import collect, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, plan, poll, settle, submit
 from scripted_provider import ScriptedProvider
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ WORK = {
     Stage.POLL: poll.work,
     Stage.COLLECT: collect.work,
     Stage.SETTLE: settle.work,
+    Stage.CLEAN: clean.work,
 }
 
 _TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms")

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import orjson
 
+from batchline_shared.accounts import OWN_ACCOUNT, parse_model
 from batchline_shared.dialects.registry import dialect
 from batchline_worker.landing import needed_chunks
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import JobMeta, JobStore, ShardWork
+    from collections.abc import Iterator
 
-__all__ = ["build_input", "position_of", "wire_prefix"]
+    from batchline_shared.dialects.base import Dialect
+    from batchline_shared.ledger import JobMeta, JobStore, ShardWork
+    from batchline_shared.settings import Settings
+
+__all__ = ["build_input", "dialect_of", "position_of", "wire_prefix"]
 
 _IN_MEMORY_BYTES = 8 * 1024 * 1024
 
-_ARRAY = ord("[")
+_OBJECT = ord("{")
 
 _DIGITS = 10
 """Longer numbers are none that we wrote; Python refuses to read very long ones."""
@@ -40,20 +45,45 @@ def position_of(wire_id: str, shard_id: str) -> int | None:
     return int(digits) if ours else None
 
 
-def build_input(store: JobStore, meta: JobMeta, shard: ShardWork) -> BinaryIO:
+def dialect_of(settings: Settings, meta: JobMeta) -> Dialect:
+    """How a job's requests are written, with what this worker's settings say of its account.
+
+    An account that they do not name counts as an ordinary one: its shards wait, and say why, when they
+    are to be submitted.
+    """
+    account = settings.accounts.get(parse_model(meta.model).account, OWN_ACCOUNT)
+    return dialect(meta.provider, meta.endpoint, account)
+
+
+def build_input(store: JobStore, settings: Settings, meta: JobMeta, shard: ShardWork) -> BinaryIO:
     """Stream a shard's requests into the provider's form; the same shard always gives the same bytes.
 
     Returns:
         A file at its start, to be closed by the caller.
+
+    Raises:
+        LedgerError: Requests are missing or damaged.
     """
-    speech = dialect(meta.provider)
+    speech = dialect_of(settings, meta)
+    target = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
+    try:
+        for lines in _lines(store, meta, shard, speech):
+            target.write(b"".join(lines))
+    except BaseException:
+        target.close()
+        raise
+    target.seek(0)
+    return target
+
+
+def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) -> Iterator[list[bytes]]:
+    """A shard's lines, chunk by chunk."""
     template = orjson.loads(meta.template)
     head, middle, tail = speech.line_ends(meta.template)
     start = head + wire_prefix(shard.id).encode()
     segment = shard.segment
     picked = set(segment.picked)
     end_row = segment.first_row + segment.rows
-    target = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
     needed = needed_chunks(segment, infos)
     position = 0
@@ -62,11 +92,9 @@ def build_input(store: JobStore, meta: JobMeta, shard: ShardWork) -> BinaryIO:
         for number, row in enumerate(rows, start=info.first_row):
             if (number not in picked) if picked else not segment.first_row <= number < end_row:
                 continue
-            if row[0] == _ARRAY:
-                lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
-            else:
+            if row[0] == _OBJECT:
                 lines.append(speech.object_line(f"{wire_prefix(shard.id)}{position}", template, row))
+            else:
+                lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
             position += 1
-        target.write(b"".join(lines))
-    target.seek(0)
-    return target
+        yield lines

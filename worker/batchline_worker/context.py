@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from batchline_shared.errors import ConfigurationError
-from batchline_shared.ledger import JobStore, Stage, WorkQueue, open_ledger
+from batchline_shared.ledger import Gates, JobStore, Stage, WorkQueue, open_ledger
 from batchline_worker.leases import LeaseKeeper
-from batchline_worker.providers.registry import PROVIDERS
+from batchline_worker.providers.registry import make_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +37,7 @@ class WorkerContext:
             settings: Of this process.
             send: Sends one nudge for a stage; must not raise.
             redis: The ledger's client; None: made from the settings.
-            providers: Transports by name; None: the real ones, made on first use.
+            providers: Transports by `provider` or `provider@account`; others are made on first use.
 
         Raises:
             QueueUnavailableError, LedgerError, ConfigurationError: See `open_ledger`.
@@ -47,6 +46,7 @@ class WorkerContext:
         self.redis = redis if redis is not None else open_ledger(settings.redis_url)
         self.jobs = JobStore(self.redis, durable=settings.durable_writes)
         self.work = WorkQueue(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
+        self.gates = Gates(self.redis)
         self.leases = LeaseKeeper(self.work)
         self.stopping = threading.Event()
         """Set when the process is asked to stop: finish the row at hand and take no other."""
@@ -54,20 +54,16 @@ class WorkerContext:
         self._providers = dict(providers or {})
         self._lock = threading.Lock()
 
-    def provider(self, name: str) -> Provider:
-        """The transport of a provider; its SDK is imported by its first call.
+    def provider(self, route: str) -> Provider:
+        """The transport for `provider` or `provider@account`; its SDK is imported by its first call.
 
         Raises:
-            ConfigurationError: This version has no such provider.
+            ProviderAuthError: This worker has no such provider or account.
         """
         with self._lock:
-            if name not in self._providers:
-                if name not in PROVIDERS:
-                    raise ConfigurationError(
-                        f"this worker has no provider {name!r}; is it older than the client?"
-                    )
-                self._providers[name] = PROVIDERS[name](create_timeout_s=self.settings.create_timeout_s)
-            return self._providers[name]
+            if route not in self._providers:
+                self._providers[route] = make_provider(route, self.settings)
+            return self._providers[route]
 
     def nudge(self, stage: Stage) -> None:
         """Tell some worker that a stage has work. May get lost; the next tick repeats it."""

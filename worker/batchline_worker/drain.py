@@ -10,7 +10,7 @@ import structlog
 
 from batchline_shared.errors import QueueUnavailableError
 from batchline_shared.ledger import Stage, redis_errors, server_name
-from batchline_worker.stages import collect, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, plan, poll, settle, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ _WORK: dict[Stage, Callable[[WorkerContext], int]] = {
     Stage.POLL: poll.work,
     Stage.COLLECT: collect.work,
     Stage.SETTLE: settle.work,
+    Stage.CLEAN: clean.work,
 }
 
 

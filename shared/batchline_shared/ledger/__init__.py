@@ -5,18 +5,20 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 """
 
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
+from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore, Landing
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus
 from batchline_shared.ledger.work import WorkQueue
-from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage
+from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage, shard_id
 
 __all__ = [
     "FINAL",
     "Advanced",
     "ChunkInfo",
+    "Gates",
     "InputChunk",
     "JobMeta",
     "JobStatus",
@@ -34,4 +36,5 @@ __all__ = [
     "overview",
     "redis_errors",
     "server_name",
+    "shard_id",
 ]

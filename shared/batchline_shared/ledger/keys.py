@@ -28,9 +28,11 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "TICK",
+    "created_batches",
     "done",
     "due",
     "events",
+    "gate",
     "idempotency",
     "identifiers",
     "index",
@@ -45,7 +47,7 @@ __all__ = [
     "work_prefix",
 ]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Version of everything below. A process refuses a ledger of another version."""
 
 PARTITIONS: Final = 8
@@ -75,6 +77,25 @@ def idempotency(digest: str) -> str:
     The client writes it with SET NX before the job. TTL: that of the job.
     """
     return f"{PREFIX}:idem:{digest}"
+
+
+def gate(route: str) -> str:
+    """String: the shard whose creation of a batch may be of unknown outcome, for one provider account.
+
+    Only where the provider keeps no marks on batches (Anthropic). A worker takes it before it announces a
+    creation, and frees it once the outcome is known; whoever finds it held by a shard whose outcome is
+    known takes it over. No TTL: an unknown outcome does not become known by waiting.
+    """
+    return f"{PREFIX}:gate:{route}"
+
+
+def created_batches(route: str) -> str:
+    """Sorted set: provider batch id → when it was written, of one such account: batches that have a shard.
+
+    Written before the gate is freed, so that nobody takes a known batch for a lost one. Members older
+    than the provider keeps results are dropped with each write. No TTL of its own.
+    """
+    return f"{PREFIX}:batches:{route}"
 
 
 def meta(job_id: str) -> str:
@@ -135,7 +156,7 @@ def partition_of(job_id: str) -> int:
 
 
 def due(partition: int, stage: str) -> str:
-    """Sorted set: job or shard id → when a worker should next look at it, in one of the five stages.
+    """Sorted set: job or shard id → when a worker should next look at it, in one of the stages.
 
     A lease moves the score to the end of the lease, which makes it its own
     redelivery. No TTL: losing it loses work.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.leasing import Advanced, Leasing, advanced, flat
-from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage
+from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage, job_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,9 @@ __all__ = ["WorkQueue"]
 
 _DROPPED_S = 24 * 3600
 """How long the work of a job is kept whose record is gone."""
+
+_CLEAN_BY = 0.9
+"""The part of a job's retention after which its files are deleted at the latest: later, nobody knows them."""
 
 
 class WorkQueue(Leasing):
@@ -53,9 +56,9 @@ class WorkQueue(Leasing):
         """Give a job's lease back; it is due again in `delay_s`."""
         return self._advance(job, "job", job.state, stage, stage, delay_s, fields) is not None
 
-    def drop_job(self, job: JobWork, stage: Stage) -> bool:
+    def drop_job(self, job: JobWork, stage: Stage, *, clean_after_s: float | None) -> bool:
         """End the work of a job whose record is gone: its enqueue was never finished, or it was deleted."""
-        return self._close_job(job, stage, _DROPPED_S, {})
+        return self._close_job(job, stage, _DROPPED_S, clean_after_s, {})
 
     def plan_shard(
         self,
@@ -64,7 +67,7 @@ class WorkQueue(Leasing):
         shard_id: str,
         number: int,
         cursor: tuple[str, str],
-        provider: str,
+        route: str,
         segment: Segment,
     ) -> bool:
         """Create a shard and move the job's cursor from `cursor[0]` to `cursor[1]`, at once.
@@ -73,7 +76,7 @@ class WorkQueue(Leasing):
             False when the lease is lost or somebody else moved the cursor.
         """
         partition = keys.partition_of(job.id)
-        fields: dict[str, Any] = {"job": job.id, "provider": provider, "segment": segment.encode()}
+        fields: dict[str, Any] = {"job": job.id, "route": route, "segment": segment.encode()}
         return bool(
             self._scripts.plan_shard(
                 keys=[
@@ -107,14 +110,27 @@ class WorkQueue(Leasing):
         fields: dict[str, Any] = {"cursor": "0,0", "sparse": 1}
         return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, 0.0, fields) is not None
 
-    def close_job(self, job: JobWork, *, retention_s: int, counts: Mapping[str, int]) -> bool:
+    def close_job(
+        self, job: JobWork, *, retention_s: int, clean_after_s: float | None, counts: Mapping[str, int]
+    ) -> bool:
         """End a job's work; `counts` go to the gauges (`ended.completed`, `request.succeeded`, …).
 
-        The counts of a job that ends again, after a retry, replace its earlier ones.
+        The counts of a job that ends again, after a retry, replace its earlier ones. After
+        `clean_after_s`, but while the records are still there, its shards are due for `Stage.CLEAN`.
         """
-        return self._close_job(job, Stage.SETTLE, retention_s, counts)
+        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts)
 
-    def _close_job(self, job: JobWork, stage: Stage, retention_s: int, counts: Mapping[str, int]) -> bool:
+    def _close_job(
+        self,
+        job: JobWork,
+        stage: Stage,
+        retention_s: int,
+        clean_after_s: float | None,
+        counts: Mapping[str, int],
+    ) -> bool:
+        if clean_after_s is not None and retention_s:
+            clean_after_s = min(clean_after_s, retention_s * _CLEAN_BY)
+        clean_after = "" if clean_after_s is None else int(clean_after_s * 1000)
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(
@@ -123,8 +139,16 @@ class WorkQueue(Leasing):
                     keys.tally(partition),
                     keys.due(partition, stage),
                     keys.shards(partition, job.id),
+                    keys.due(partition, Stage.CLEAN),
                 ],
-                args=[job.id, job.token, keys.work_prefix(partition), retention_s * 1000, *flat(counts)],
+                args=[
+                    job.id,
+                    job.token,
+                    keys.work_prefix(partition),
+                    retention_s * 1000,
+                    clean_after,
+                    *flat(counts),
+                ],
             )
         )
 
@@ -155,6 +179,11 @@ class WorkQueue(Leasing):
                 pipe.hgetall(keys.work(partition, name))
             records = pipe.execute()
         return [ShardWork.read(name, record) for name, record in zip(names, records, strict=True) if record]
+
+    def shard(self, shard_id: str) -> ShardWork | None:
+        """One shard as it is now; None when it is gone."""
+        record = self._client.hgetall(keys.work(keys.partition_of(job_of(shard_id)), shard_id))
+        return ShardWork.read(shard_id, record) if record else None
 
     def keep(self, shard: ShardWork, state: ShardState, stage: Stage, **fields: str | int) -> Advanced | None:
         """Write what was found out and go on working under the same lease; None when it is lost."""

@@ -17,7 +17,19 @@ from batchline_shared.ledger.records import as_int, as_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["JobWork", "Segment", "ShardState", "ShardWork", "Stage"]
+__all__ = ["JobWork", "Segment", "ShardState", "ShardWork", "Stage", "job_of", "shard_id"]
+
+_JOB = "job_"
+
+
+def shard_id(job_id: str, number: int) -> str:
+    """The id of a job's shard: at most 40 of `[a-z0-9-]`."""
+    return f"{job_id.removeprefix(_JOB)}-{number}"
+
+
+def job_of(shard: str) -> str:
+    """The job that a shard's id belongs to."""
+    return _JOB + shard.rpartition("-")[0]
 
 
 class Stage(StrEnum):
@@ -28,6 +40,7 @@ class Stage(StrEnum):
     POLL = "poll"
     COLLECT = "collect"
     SETTLE = "settle"
+    CLEAN = "clean"
 
 
 class ShardState(StrEnum):
@@ -127,14 +140,17 @@ class ShardWork:
     token: str
     state: str
     job_id: str
-    provider: str
+    route: str
+    """Provider and account: `openai` or `openai@groq`."""
     segment: Segment
     cancel: bool
     cancel_sent: bool
     file_id: str
     batch_id: str
+    unconfirmed: bool
+    """Its batch was found by time and size alone: only the results' ids can prove that it is ours."""
     dead_batches: tuple[str, ...]
-    """Batches of it that the provider refused unread; a look-up must not take one for the running one."""
+    """Batches that are not its own after all: refused unread, or another's; a look-up must not take one."""
     provider_status: str
     completed: int
     failed: int
@@ -174,12 +190,13 @@ class ShardWork:
                 token=as_text(record, b"token"),
                 state=as_text(record, b"state"),
                 job_id=record[b"job"].decode(),
-                provider=as_text(record, b"provider"),
+                route=as_text(record, b"route"),
                 segment=Segment.decode(record[b"segment"]),
                 cancel=record.get(b"cancel") == b"1",
                 cancel_sent=record.get(b"cancel_sent") == b"1",
                 file_id=as_text(record, b"file_id"),
                 batch_id=as_text(record, b"batch_id"),
+                unconfirmed=record.get(b"unconfirmed") == b"1",
                 dead_batches=tuple(as_text(record, b"dead_batches").split()),
                 provider_status=as_text(record, b"provider_status"),
                 completed=as_int(record, b"completed"),

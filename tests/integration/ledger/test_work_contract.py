@@ -33,7 +33,7 @@ def plan_next(queue: WorkQueue, job: JobWork, number: int) -> bool:
         shard_id=f"1-{number}",
         number=number,
         cursor=cursor,
-        provider="openai",
+        route="openai",
         segment=Segment(number, 1, number, number + 1),
     )
 
@@ -242,7 +242,7 @@ def test_a_shard_whose_jobs_work_is_gone_brings_no_half_of_it_back(redis: Any, q
 def closed(queue: WorkQueue) -> JobWork:
     planned(queue, 0)
     (job,) = queue.lease_jobs(Stage.SETTLE, 1)
-    assert queue.close_job(job, retention_s=100, counts={"ended.completed": 1})
+    assert queue.close_job(job, retention_s=100, clean_after_s=None, counts={"ended.completed": 1})
     return job
 
 
@@ -255,7 +255,7 @@ def test_reopening_ends_every_lease_from_before(queue: WorkQueue) -> None:
     old = closed(queue)
 
     assert queue.open_job(JOB, delay_s=0, sparse=True)
-    assert not queue.close_job(old, retention_s=1, counts={})
+    assert not queue.close_job(old, retention_s=1, clean_after_s=None, counts={})
     (job,) = queue.lease_jobs(Stage.PLAN, 1)
     assert int(job.token) > int(old.token)
     assert (job.sparse, job.cancel, job.cursor) == (True, False, "0,0")
@@ -265,7 +265,7 @@ def test_closing_keeps_the_records_for_the_retention_only(redis: Any, queue: Wor
     planned(queue, 1)
     queue.close_shard(take(queue), Stage.SUBMIT)
     (job,) = queue.lease_jobs(Stage.SETTLE, 1)
-    queue.close_job(job, retention_s=100, counts={})
+    queue.close_job(job, retention_s=100, clean_after_s=None, counts={})
 
     names = [keys.work(PARTITION, JOB), keys.work(PARTITION, "1-0"), keys.shards(PARTITION, JOB)]
     assert all(0 < redis.pttl(name) <= 100_000 for name in names)

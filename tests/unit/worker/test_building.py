@@ -28,7 +28,7 @@ def built(bench: WorkerBench, job: Job[Any], segment: Segment | None = None) -> 
     shard = bench.shard(job)
     if segment is not None:
         object.__setattr__(shard, "segment", segment)
-    with build_input(bench.store, bench.store.meta(job.id), shard) as file:
+    with build_input(bench.store, bench.settings, bench.store.meta(job.id), shard) as file:
         return file.read(), shard.id
 
 

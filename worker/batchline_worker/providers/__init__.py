@@ -4,6 +4,6 @@ Importing this package imports no SDK; a transport imports its own on first use.
 """
 
 from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, Provider, RemoteBatch
-from batchline_worker.providers.registry import PROVIDERS
+from batchline_worker.providers.registry import make_provider
 
-__all__ = ["PROVIDERS", "SHARD_MARK", "BatchPhase", "LineError", "Provider", "RemoteBatch"]
+__all__ = ["SHARD_MARK", "BatchPhase", "LineError", "Provider", "RemoteBatch", "make_provider"]

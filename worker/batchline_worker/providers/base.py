@@ -13,9 +13,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
 
-__all__ = ["BROKEN_OFF", "SHARD_MARK", "BatchPhase", "LineError", "Provider", "RemoteBatch"]
+__all__ = [
+    "BROKEN_OFF",
+    "SHARD_MARK",
+    "BatchPhase",
+    "LineError",
+    "Provider",
+    "RemoteBatch",
+    "Search",
+    "SendAgain",
+    "Submission",
+]
 
 SHARD_MARK = "batchline_shard"
 """Metadata key that says whose a batch is; without it a lost reply could not be told from a lost call."""
@@ -36,7 +46,7 @@ class BatchPhase(StrEnum):
     COMPLETED = "completed"
     """Ended. It does not say that any request succeeded, or which files there are."""
     FAILED = "failed"
-    """Refused as a whole: nothing ran and nothing is billed; `errors` says why."""
+    """Refused or broken as a whole; `errors` says why. Where rows ran, there are result files."""
     EXPIRED = "expired"
     """Out of time. Finished requests have results and are billed."""
     CANCELLING = "cancelling"
@@ -53,6 +63,54 @@ class BatchPhase(StrEnum):
 
 
 _FINAL = frozenset({BatchPhase.COMPLETED, BatchPhase.FAILED, BatchPhase.EXPIRED, BatchPhase.CANCELLED})
+
+
+class SendAgain(StrEnum):
+    """What to do with the requests of a batch that failed as a whole and of which nothing ran."""
+
+    NO_ROOM = "no_room"
+    """The account has no room for it now: wait, then create again from the same file."""
+    FILE_UNFOUND = "file_unfound"
+    """The provider does not find the uploaded file: upload again."""
+    BROKEN = "broken"
+    """The provider failed, and says that the same may succeed: upload and create again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What `create` makes a batch of."""
+
+    shard_id: str
+    """The mark by which `find` knows the batch: at most 64 of `[a-z0-9-]`."""
+    job_id: str
+    """For people who look at the provider's pages."""
+    endpoint: str
+    """The provider's path that the lines call, such as `/v1/responses`."""
+    model: str
+    """As the provider calls it."""
+    requests: int
+    """Lines of the input."""
+    file_id: str = ""
+    """What `upload` returned; empty where the provider takes no files."""
+    buffer: BinaryIO | None = None
+    """The JSONL, for a provider that takes no files; sent from its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is known of a batch that may or may not exist."""
+
+    shard_id: str
+    """The mark given to `create`."""
+    file_id: str
+    """The file given to `create`; empty matches none."""
+    requests: int
+    """Requests that it would have."""
+    since_s: float
+    """Unix seconds by the provider's clock before which it was not created, a margin for clocks that
+    differ included."""
+    until_s: float
+    """The same, after which it was not created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +144,7 @@ class RemoteBatch:
     failed: int = 0
     """Requests that ended in an error. For progress only."""
     result_files: tuple[str, ...] = ()
-    """Ids of all files that hold result lines, those with errors included; often one, sometimes none."""
+    """Where result lines are, those with errors included; often one place, sometimes none. For `lines`."""
     errors: tuple[LineError, ...] = ()
     """Why the batch failed as a whole."""
     created_at_s: float | None = None
@@ -95,8 +153,10 @@ class RemoteBatch:
     """The uploaded file that it runs."""
     shard_id: str | None = None
     """Our mark; None on a batch that is not ours, or where the provider keeps no marks."""
+    send_again: SendAgain | None = None
+    """Why and how a batch that failed should be sent again; None: the same would fail again, or rows ran."""
     enqueued_limit_tokens: int | None = None
-    """The account's limit of enqueued tokens, where it is why the batch failed: wait, then create again."""
+    """The account's limit of enqueued tokens, where it is why the batch failed."""
 
 
 class Provider(Protocol):
@@ -111,10 +171,19 @@ class Provider(Protocol):
     * `ProviderRejectedError`: refused for good; nothing took effect.
     * `ProviderUnavailableError`: no telling whether the call took effect. Calls
       other than `create` and `upload` may simply be made again.
+
+    `tests/contract/` checks each one.
     """
 
     name: str
-    """The name before the slash in `provider/model`."""
+    """What stands before the slash in `provider/model` or `provider@account/model`."""
+
+    takes_files: bool
+    """Whether a batch runs an uploaded file; if not, `create` sends the requests itself."""
+
+    marks_batches: bool
+    """Whether a batch bears our mark. If not, `find` can only guess by time and size, so that the ledger
+    lets one creation of unknown outcome exist at a time, and the results have to confirm the guess."""
 
     def upload(self, buffer: BinaryIO, *, name: str) -> str:
         """Upload a JSONL file, in constant memory.
@@ -124,41 +193,35 @@ class Provider(Protocol):
 
         Args:
             buffer: Seekable; sent from its start, whatever its position is.
-            name: File name without suffix, for people who look at the provider's pages.
+            name: File name without suffix, at most 40 of `[a-z0-9-]`. The same name always means the same
+                content: where the provider has it already, that file is returned.
 
         Returns:
             The provider's file id.
+
+        Raises:
+            ProviderAuthError: Besides its usual reasons: something that an operator has to set up is
+                missing (a bucket, a role); says what.
         """
         ...
 
-    def create(
-        self, *, file_id: str, endpoint: str, shard_id: str, metadata: Mapping[str, str]
-    ) -> RemoteBatch:
+    def create(self, submission: Submission) -> RemoteBatch:
         """Start a batch. This is the call that costs money: it sends exactly one request.
 
         After `ProviderUnavailableError`, or a death during the call, the batch may
         exist: look with `find`, and never call `create` again before that.
-
-        Args:
-            file_id: What `upload` returned.
-            endpoint: The provider's path that the lines call, such as `/v1/responses`.
-            shard_id: The mark by which `find` knows the batch, at most 512 characters.
-            metadata: More marks, for people. What exceeds the provider's limits is cut.
         """
         ...
 
-    def find(self, *, shard_id: str, file_id: str, since_s: float) -> list[RemoteBatch]:
-        """List the batches that bear a shard's mark or run its file, oldest first.
+    def find(self, search: Search) -> list[RemoteBatch]:
+        """List the batches that may be the one that is looked for, oldest first.
+
+        Those that bear the mark or run the file; where the provider keeps no marks, those that were
+        created in the time given and have as many requests.
 
         Complete or raises: an empty list means that the provider showed every batch
         since `since_s` and none was ours. A batch created a moment ago may not be
         listed yet, so an empty list proves something only after a quiet period.
-
-        Args:
-            shard_id: The mark given to `create`.
-            file_id: The file given to `create`; empty matches none.
-            since_s: Unix seconds by the provider's clock: take the time of the intent
-                less a margin for clocks that differ.
         """
         ...
 
@@ -195,6 +258,13 @@ class Provider(Protocol):
         """
         ...
 
-    def delete_file(self, file_id: str) -> None:
-        """Delete a file; one that is gone already counts as deleted."""
+    def clean_up(self, *, file_id: str, batch_id: str) -> None:
+        """Delete what a batch that has ended left at the provider: its input and its results.
+
+        What is gone already counts as deleted, so it is safe to repeat.
+
+        Args:
+            file_id: What `upload` returned; empty where there was none.
+            batch_id: Of the batch; empty where there was none.
+        """
         ...

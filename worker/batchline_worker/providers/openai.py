@@ -21,18 +21,18 @@ from batchline_shared.errors import (
 from batchline_worker.providers.base import BROKEN_OFF
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
 from batchline_worker.providers.openai_batch import marks, remote_batch
-from batchline_worker.providers.openai_client import OpenAIClient, not_understood
-from batchline_worker.providers.openai_errors import NAME
+from batchline_worker.providers.openai_client import OpenAIClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator
 
     from openai import OpenAI
     from openai._legacy_response import LegacyAPIResponse
 
-    from batchline_worker.providers.base import RemoteBatch
+    from batchline_shared.accounts import Account
+    from batchline_worker.providers.base import RemoteBatch, Search, Submission
 
-__all__ = ["OpenAIProvider"]
+__all__ = ["OpenAIProvider", "make_provider"]
 
 T = TypeVar("T")
 
@@ -50,13 +50,16 @@ _WORTH_A_PAGE = 3
 class OpenAIProvider:
     """The batch endpoint of OpenAI, or of a server that speaks the same API."""
 
-    name = NAME
+    takes_files = True
+    marks_batches = True
 
     def __init__(
         self,
+        name: str = "openai",
         *,
-        api_key: str | None = None,
+        api_key_env: str = "OPENAI_API_KEY",
         base_url: str | None = None,
+        path_prefix: str = "/v1",
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         create_timeout_s: float = 60.0,
@@ -66,8 +69,10 @@ class OpenAIProvider:
         """Keep the options. The SDK is imported and its client built by the first call.
 
         Args:
-            api_key: None: `OPENAI_API_KEY`, as the SDK reads it.
+            name: `openai`, or `openai@account`.
+            api_key_env: Name of the environment variable that holds the key.
             base_url: Up to and with `/v1`. None: `OPENAI_BASE_URL`, else OpenAI itself.
+            path_prefix: What endpoints begin with when a batch is created; see `Account`.
             connect_timeout_s: For a connection, in seconds.
             read_timeout_s: Longest silence while polling, listing, cancelling or deleting, in seconds.
             create_timeout_s: Longest silence during `create`, in seconds: giving up
@@ -75,8 +80,11 @@ class OpenAIProvider:
             transfer_timeout_s: Longest silence, not the longest duration, while a file goes up or down.
             retry_waits_s: Upper bounds of the waits before a call that may be repeated is. Empty: never.
         """
+        self.name = name
+        self._path_prefix = path_prefix
         self._client = OpenAIClient(
-            api_key=api_key,
+            name,
+            api_key_env=api_key_env,
             base_url=base_url,
             connect_timeout_s=connect_timeout_s,
             read_timeout_s=read_timeout_s,
@@ -95,29 +103,28 @@ class OpenAIProvider:
         )
         if isinstance(reply, dict) and isinstance(reply.get("id"), str) and reply["id"]:
             return cast("str", reply["id"])
-        raise not_understood("an upload")
+        raise self._client.not_understood("an upload")
 
-    def create(
-        self, *, file_id: str, endpoint: str, shard_id: str, metadata: Mapping[str, str]
-    ) -> RemoteBatch:
+    def create(self, submission: Submission) -> RemoteBatch:
         """See `Provider.create`."""
+        endpoint = self._path_prefix + submission.endpoint.removeprefix("/v1")
         timeout = self._client.timeout(self._create_timeout_s)
         return self._batch(
             lambda sdk: sdk.batches.with_raw_response.create(
                 completion_window="24h",
                 endpoint=cast("Any", endpoint),
-                input_file_id=file_id,
-                metadata=marks(shard_id, metadata),
+                input_file_id=submission.file_id,
+                metadata=marks(submission.shard_id, {"batchline_job": submission.job_id}),
                 timeout=timeout,
             )
         )
 
-    def find(self, *, shard_id: str, file_id: str, since_s: float) -> list[RemoteBatch]:
+    def find(self, search: Search) -> list[RemoteBatch]:
         """See `Provider.find`."""
         ours: list[RemoteBatch] = []
         for page in self._pages():
-            ours += [b for b in page if b.shard_id == shard_id or (file_id and b.input_file_id == file_id)]
-            if any(b.created_at_s is not None and b.created_at_s < since_s for b in page):
+            ours += [batch for batch in page if _is_sought(batch, search)]
+            if any(b.created_at_s is not None and b.created_at_s < search.since_s for b in page):
                 break
         return sorted(ours, key=lambda batch: batch.created_at_s or 0.0)
 
@@ -159,12 +166,21 @@ class OpenAIProvider:
                     yield line
             except TruncatedError as error:
                 message = f"{file_id} broke off: {error}"
-                raise ProviderUnavailableError(NAME, message, code=BROKEN_OFF) from None
+                raise ProviderUnavailableError(self.name, message, code=BROKEN_OFF) from None
         if empty and batch.result_files and batch.completed + batch.failed > 0:
-            raise ProviderUnavailableError(NAME, f"the result files of {batch.id} are empty")
+            raise ProviderUnavailableError(self.name, f"the result files of {batch.id} are empty")
 
-    def delete_file(self, file_id: str) -> None:
-        """See `Provider.delete_file`."""
+    def clean_up(self, *, file_id: str, batch_id: str) -> None:
+        """See `Provider.clean_up`."""
+        results: tuple[str, ...] = ()
+        if batch_id:
+            with contextlib.suppress(ProviderRejectedError):  # it is forgotten, and its files with it
+                results = self.poll(batch_id).result_files
+        for name in (*results, file_id):
+            if name:
+                self._delete_file(name)
+
+    def _delete_file(self, file_id: str) -> None:
         try:
             self._again(lambda: self._client.ask(lambda sdk: sdk.files.with_raw_response.delete(file_id)))
         except ProviderRejectedError as error:
@@ -180,7 +196,7 @@ class OpenAIProvider:
             if not more:
                 return
             if not batches or batches[-1].id == cursor:
-                raise not_understood("a list of batches that promises more and does not go on")
+                raise self._client.not_understood("a list of batches that promises more and does not go on")
             cursor = batches[-1].id
 
     def _page(self, after: str | None) -> tuple[list[RemoteBatch], bool]:
@@ -190,7 +206,7 @@ class OpenAIProvider:
         batches = [remote_batch(item) for item in data] if isinstance(data, list) else [None]
         known = [batch for batch in batches if batch is not None]
         if len(known) != len(batches):
-            raise not_understood("a list of batches")
+            raise self._client.not_understood("a list of batches")
         more = reply.get("has_more")
         # Where a server leaves it out, a full page may not be the last one.
         return known, more if isinstance(more, bool) else len(known) >= _PAGE_SIZE
@@ -216,13 +232,13 @@ class OpenAIProvider:
         except ProviderRejectedError as error:
             # The batch names this file, so a refusal means "not yet" more often than "never".
             raise ProviderUnavailableError(
-                NAME, f"{file_id} cannot be read", status_code=error.status_code, code=error.code
+                self.name, f"{file_id} cannot be read", status_code=error.status_code, code=error.code
             ) from error
 
     def _batch(self, call: Callable[[OpenAI], LegacyAPIResponse[Any]]) -> RemoteBatch:
         batch = remote_batch(self._client.json(call))
         if batch is None:
-            raise not_understood("a batch")
+            raise self._client.not_understood("a batch")
         return batch
 
     def _again(self, call: Callable[[], T]) -> T:
@@ -238,6 +254,21 @@ class OpenAIProvider:
                     raise
             time.sleep(random.uniform(0.0, most_s))  # noqa: S311 - jitter, not a secret
         return call()
+
+
+def make_provider(name: str, account: Account, *, create_timeout_s: float) -> OpenAIProvider:
+    """Make the transport for an account; `name` is `openai` or `openai@account`."""
+    return OpenAIProvider(
+        name,
+        api_key_env=account.api_key_env or "OPENAI_API_KEY",
+        base_url=account.base_url,
+        path_prefix=account.path_prefix,
+        create_timeout_s=create_timeout_s,
+    )
+
+
+def _is_sought(batch: RemoteBatch, search: Search) -> bool:
+    return batch.shard_id == search.shard_id or bool(search.file_id and batch.input_file_id == search.file_id)
 
 
 class _WithoutDescriptor:

@@ -12,7 +12,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, RemoteBatch
+from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, RemoteBatch, SendAgain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,12 +54,13 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         return None
     status = _text(body.get("status")) or ""
     counts = _mapping(body.get("request_counts"))
+    phase = _PHASES.get(status, BatchPhase.UNKNOWN)
     errors = _line_errors(_mapping(body.get("errors")).get("data"))
     files = (_text(body.get("output_file_id")), _text(body.get("error_file_id")))
     return RemoteBatch(
         id=body["id"],
         status=status,
-        phase=_PHASES.get(status, BatchPhase.UNKNOWN),
+        phase=phase,
         total=_count(counts.get("total")),
         completed=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
@@ -68,6 +69,7 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         created_at_s=_seconds(body.get("created_at")),
         input_file_id=_text(body.get("input_file_id")),
         shard_id=_text(_mapping(body.get("metadata")).get(SHARD_MARK)),
+        send_again=_send_again(errors) if phase is BatchPhase.FAILED else None,
         enqueued_limit_tokens=_enqueued_limit(errors),
     )
 
@@ -109,6 +111,16 @@ def _line_errors(data: Any) -> tuple[LineError, ...]:
         for error in (data if isinstance(data, list) else ())
         if isinstance(error, dict)
     )
+
+
+def _send_again(errors: tuple[LineError, ...]) -> SendAgain | None:
+    """Tell a refusal that time or another upload mends: nothing is wrong with the requests."""
+    whole = [error for error in errors if error.line is None]
+    if any(error.code == "token_limit_exceeded" for error in whole):
+        return SendAgain.NO_ROOM
+    if any(error.param == "file_id" or error.message.startswith("Cannot find file") for error in whole):
+        return SendAgain.FILE_UNFOUND
+    return None
 
 
 def _enqueued_limit(errors: tuple[LineError, ...]) -> int | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
-from batchline_worker.providers.openai_errors import NAME, translated
+from batchline_worker.providers.openai_errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from openai import OpenAI, Timeout
     from openai._legacy_response import LegacyAPIResponse
 
-__all__ = ["OpenAIClient", "not_understood"]
+__all__ = ["OpenAIClient"]
 
 T = TypeVar("T")
 
@@ -29,17 +29,25 @@ class OpenAIClient:
     """Makes single calls; whatever the SDK raises leaves as an exception of ours."""
 
     def __init__(
-        self, *, api_key: str | None, base_url: str | None, connect_timeout_s: float, read_timeout_s: float
+        self,
+        name: str,
+        *,
+        api_key_env: str,
+        base_url: str | None,
+        connect_timeout_s: float,
+        read_timeout_s: float,
     ) -> None:
         """Keep the options; no SDK is imported before the first call.
 
         Args:
-            api_key: None: `OPENAI_API_KEY`, as the SDK reads it.
+            name: Whose calls these are, for messages: `openai` or `openai@groq`.
+            api_key_env: Name of the environment variable that holds the key.
             base_url: Up to and with `/v1`. None: `OPENAI_BASE_URL`, else OpenAI itself.
             connect_timeout_s: For a connection, in seconds.
             read_timeout_s: Longest silence of a call that names no other, in seconds.
         """
-        self._api_key, self._base_url = api_key, base_url
+        self.name = name
+        self._api_key_env, self._base_url = api_key_env, base_url
         self._connect_timeout_s, self._read_timeout_s = connect_timeout_s, read_timeout_s
         self._lock = threading.Lock()
         self._sdk: OpenAI | None = None
@@ -51,7 +59,7 @@ class OpenAIClient:
         try:
             return orjson.loads(reply.http_response.content)
         except orjson.JSONDecodeError:
-            raise not_understood("JSON") from None
+            raise self.not_understood("JSON") from None
 
     def ask(self, call: Callable[[OpenAI], T]) -> T:
         """Make one call, once."""
@@ -59,7 +67,7 @@ class OpenAIClient:
         try:
             return call(sdk)
         except Exception as error:  # noqa: BLE001 - an exception that nobody foresaw is an unknown outcome too
-            failure = translated(error, secret=sdk.api_key)
+            failure = translated(error, name=self.name, secret=sdk.api_key)
         # Out here the original, which may quote the key, is no context of what is logged.
         raise failure
 
@@ -71,7 +79,7 @@ class OpenAIClient:
             with sdk.files.with_streaming_response.content(file_id, timeout=timeout) as reply:
                 yield from reply.iter_bytes()
         except Exception as error:  # noqa: BLE001 - the HTTP library's own exceptions come through here
-            failure = translated(error, secret=sdk.api_key)
+            failure = translated(error, name=self.name, secret=sdk.api_key)
         else:
             return
         raise failure
@@ -93,24 +101,24 @@ class OpenAIClient:
         """Build the client; refuse at once what could only fail later, and less clearly."""
         import openai  # noqa: PLC0415 - slow to import, and no part of a process that calls no provider
 
-        timeout = self.timeout(self._read_timeout_s)
-        try:
-            sdk = openai.OpenAI(
-                api_key=self._api_key, base_url=self._base_url, timeout=timeout, max_retries=0
-            )
-        except openai.OpenAIError:
-            raise ProviderAuthError(NAME, "there is no API key; set OPENAI_API_KEY") from None
-        if not sdk.api_key or not all("!" <= letter <= "~" for letter in sdk.api_key):
+        key = os.environ.get(self._api_key_env, "")
+        if not key or not all("!" <= letter <= "~" for letter in key):
             # A line break, as `cat` leaves one, would fail as an unknown outcome of every call.
-            raise ProviderAuthError(NAME, "OPENAI_API_KEY is empty or holds a space or a line break")
+            raise ProviderAuthError(
+                self.name,
+                f"there is no usable API key; set {self._api_key_env}, without spaces or line breaks",
+            )
+        timeout = self.timeout(self._read_timeout_s)
+        sdk = openai.OpenAI(api_key=key, base_url=self._base_url, timeout=timeout, max_retries=0)
         if sdk.base_url.scheme not in ("http", "https"):
             # As for a key: the job waits and says why, until an operator has mended it.
             raise ProviderAuthError(
-                NAME, f"OPENAI_BASE_URL is no http or https address: {str(sdk.base_url)!r}"
+                self.name, f"the base URL is no http or https address: {str(sdk.base_url)!r}"
             )
         return sdk
 
-
-def not_understood(expected: str) -> ProviderUnavailableError:
-    """Say that a reply is not what was asked for, without quoting it."""
-    return ProviderUnavailableError(NAME, f"the reply is not {expected}; does a proxy answer instead?")
+    def not_understood(self, expected: str) -> ProviderUnavailableError:
+        """Say that a reply is not what was asked for, without quoting it."""
+        return ProviderUnavailableError(
+            self.name, f"the reply is not {expected}; does a proxy answer instead?"
+        )

@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
     from openai import APIStatusError
 
-__all__ = ["NAME", "retry_after_s", "translated"]
-
-NAME = "openai"
-"""The provider's name in errors, in the registry and before the slash in `openai/model`."""
+__all__ = ["retry_after_s", "translated"]
 
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 """Codes that say that the account is out of money; reported as the first of them."""
@@ -41,11 +38,12 @@ _KEY_LIKE = re.compile(r"\bsk-[\w*.-]{4,}")
 _MESSAGE_LIMIT = 500
 
 
-def translated(error: Exception, *, secret: str = "") -> BatchlineError:
+def translated(error: Exception, *, name: str, secret: str = "") -> BatchlineError:
     """Return the exception of ours that stands for one of the SDK's or of its HTTP library.
 
     Args:
         error: What a call raised; one of ours comes back as it is.
+        name: Whose call it was, such as `openai` or `openai@groq`.
         secret: The API key, to be taken out of the message.
 
     Returns:
@@ -58,29 +56,29 @@ def translated(error: Exception, *, secret: str = "") -> BatchlineError:
     if isinstance(error, BatchlineError):
         return error
     if isinstance(error, openai.APIStatusError):
-        return _by_status(error, secret)
+        return _by_status(error, name, secret)
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
     words = _clean(f"{type(cause).__name__}: {cause}", secret)
     if isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout)):
         # Without a connection no byte of the request left this machine.
-        return ProviderBusyError(NAME, f"no connection, so nothing was sent ({words})")
-    return ProviderUnavailableError(NAME, f"no answer ({words})")
+        return ProviderBusyError(name, f"no connection, so nothing was sent ({words})")
+    return ProviderUnavailableError(name, f"no answer ({words})")
 
 
-def _by_status(error: APIStatusError, secret: str) -> BatchlineError:
+def _by_status(error: APIStatusError, name: str, secret: str) -> BatchlineError:
     """Choose by HTTP status; only 4xx other than 408 and 409 prove a refusal."""
     status, code = error.status_code, error.code
     words = _clean(_message(error), secret)
     if status in (401, 403):
-        return ProviderAuthError(NAME, words, status_code=status, code=code)
+        return ProviderAuthError(name, words, status_code=status, code=code)
     if code in _NO_CREDIT or error.type in _NO_CREDIT:
-        return ProviderBusyError(NAME, words, status_code=status, code="insufficient_quota")
+        return ProviderBusyError(name, words, status_code=status, code="insufficient_quota")
     if status == 429:  # noqa: PLR2004 - HTTP's own number
         hint_s = retry_after_s(error.response.headers)
-        return ProviderBusyError(NAME, words, status_code=status, code=code, retry_after_s=hint_s)
+        return ProviderBusyError(name, words, status_code=status, code=code, retry_after_s=hint_s)
     if 400 <= status < 500 and status not in (408, 409):  # noqa: PLR2004 - HTTP's own numbers
-        return ProviderRejectedError(NAME, words, status_code=status, code=code)
-    return ProviderUnavailableError(NAME, words, status_code=status, code=code)
+        return ProviderRejectedError(name, words, status_code=status, code=code)
+    return ProviderUnavailableError(name, words, status_code=status, code=code)
 
 
 def _message(error: APIStatusError) -> str:

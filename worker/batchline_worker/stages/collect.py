@@ -17,6 +17,7 @@ from batchline_worker.landing import Lander, RowNames, open_rows_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
+from batchline_worker.stages.reconcile import dead_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,15 +62,18 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     if meta is None:
         context.work.close_shard(shard, Stage.COLLECT, message="the job was deleted")
         return
-    provider = context.provider(shard.provider)
     lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))
     try:
+        provider = context.provider(shard.route)
         batch = provider.poll(shard.batch_id)
         if not batch.phase.is_final:
-            raise ProviderUnavailableError(shard.provider, f"the batch had ended, and now is {batch.status}")
-        seen = _land_lines(meta, shard, lander, provider.lines(batch))
+            raise ProviderUnavailableError(shard.route, f"the batch had ended, and now is {batch.status}")
+        seen, strangers = _land_lines(meta, shard, lander, provider.lines(batch))
     except ProviderError as error:
         _unreadable(context, shard, lander, error)
+        return
+    if shard.unconfirmed and strangers and not seen:
+        _not_ours(context, shard)
         return
     expected = _expected(shard, batch)
     if seen < expected and shard.unseen < _READ_AGAIN:
@@ -80,7 +84,9 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     if not context.leases.renew(hold):
         return
     message = _land_rest(context, meta, shard, lander, batch)
-    if context.work.close_shard(shard, Stage.COLLECT, provider_status=batch.status, message=message):
+    # Lines of ours prove that a batch that was found by time and size is the one.
+    fields: dict[str, str | int] = {"provider_status": batch.status, "message": message, "unconfirmed": int(shard.unconfirmed and not seen)}
+    if context.work.close_shard(shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
         _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed)
 
@@ -101,6 +107,22 @@ def _unreadable(context: WorkerContext, shard: ShardWork, lander: Lander, error:
     _log.error("results_lost", shard=shard.id, batch=shard.batch_id, landed=lander.landed)
 
 
+def _not_ours(context: WorkerContext, shard: ShardWork) -> None:
+    """A batch that was found by time and size bears the ids of somebody else: look for ours again."""
+    context.work.release(
+        shard,
+        ShardState.SUBMITTING,
+        (Stage.COLLECT, Stage.SUBMIT),
+        0.0,
+        batch_id="",
+        dead_batches=dead_with(shard, shard.batch_id),
+        unconfirmed=0,
+        absent=0,
+    )
+    context.nudge(Stage.SUBMIT)
+    _log.warning("batch_was_anothers", shard=shard.id, batch=shard.batch_id)
+
+
 def _again(context: WorkerContext, shard: ShardWork, message: str, **fields: int) -> None:
     """Read the results again later; what was read of them has landed."""
     wait_s = delay_s(shard.idle_polls)
@@ -119,26 +141,28 @@ def _expected(shard: ShardWork, batch: RemoteBatch) -> int:
     return min(shard.segment.rows, batch.completed + batch.failed)
 
 
-def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator[bytes]) -> int:
-    """Land what the lines say; returns how many rows they name."""
-    speech = dialect(meta.provider)
+def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator[bytes]) -> tuple[int, int]:
+    """Land what the lines say; returns how many rows they name, and how many lines name none of ours."""
+    speech = dialect(meta.provider, meta.endpoint)
+    id_field = speech.id_field
     segment = shard.segment
     strangers = 0
     named = bytearray(segment.rows)
     for raw in lines:
         parsed, line = _parsed(raw)
-        wire_id = parsed.get("custom_id") if parsed is not None else None
+        wire_id = parsed.get(id_field) if parsed is not None else None
         position = position_of(wire_id, shard.id) if isinstance(wire_id, str) else None
         if parsed is None or position is None or position >= segment.rows:
             strangers += 1
             continue
         named[position] = 1
-        lander.answered(segment.row(position), speech.classify(parsed, structured=meta.structured), line)
+        verdict = speech.classify(parsed, structured=meta.structured)
+        lander.answered(segment.row(position), verdict, speech.kept(parsed, line))
     lander.flush()
     if strangers:
         # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.
         _log.warning("lines_not_understood", shard=shard.id, batch=shard.batch_id, lines=strangers)
-    return sum(named)
+    return sum(named), strangers
 
 
 def _parsed(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
@@ -164,7 +188,7 @@ def _land_rest(
     if batch.phase is not BatchPhase.FAILED:
         return ""
     first = batch.errors[0].message if batch.errors else "it does not say why"
-    summary = f"{shard.provider} refused batch {batch.id}: {first}"
+    summary = f"{shard.route} refused batch {batch.id}: {first}"
     context.jobs.explain(meta.id, summary)
     return summary
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from batchline_shared.dialects.registry import dialect
-from batchline_shared.ledger import JobStatus, Segment, Stage
+from batchline_shared.accounts import parse_model
+from batchline_shared.ledger import JobStatus, Segment, Stage, shard_id
 from batchline_shared.ledger.records import STAGING
 from batchline_shared.outcomes import ErrorType
-from batchline_worker.building import wire_prefix
+from batchline_worker.building import dialect_of, wire_prefix
 from batchline_worker.landing import Lander, RowNames
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
     meta = context.jobs.find(job.id)
     if meta is None:
         # Its client died before committing, or Redis lost it: there is nothing to plan.
-        context.work.drop_job(job, Stage.PLAN)
+        context.work.drop_job(job, Stage.PLAN, clean_after_s=context.settings.clean_up_after_s)
     elif meta.status == STAGING:
         context.work.postpone_job(job, Stage.PLAN, _STAGING_S)
     elif meta.retrying and job.waited < _MAX_WAITS:
@@ -89,10 +89,10 @@ def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
     for planned in segments(context.jobs, meta, limits, cursor, sparse=job.sparse):
         made = context.work.plan_shard(
             job,
-            shard_id=f"{meta.id.removeprefix('job_')}-{number}",
+            shard_id=shard_id(meta.id, number),
             number=number,
             cursor=(cursor, planned.cursor),
-            provider=meta.provider,
+            route=parse_model(meta.model).route,
             segment=planned.segment,
         )
         if not made:
@@ -106,10 +106,10 @@ def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
 
 def shard_limits(context: WorkerContext, meta: JobMeta) -> ShardLimits:
     """The provider's limits, or the settings' where they are lower."""
-    speech = dialect(meta.provider)
+    speech = dialect_of(context.settings, meta)
     ours = context.settings
     around = sum(map(len, speech.line_ends(meta.template)))
-    longest_id = len(wire_prefix(f"{meta.id}-99999999")) + 8
+    longest_id = len(wire_prefix(shard_id(meta.id, 99_999_999))) + 8
     return ShardLimits(
         requests=min(speech.limits.max_requests, ours.shard_max_requests or speech.limits.max_requests),
         bytes=min(speech.limits.max_bytes, ours.shard_max_bytes or speech.limits.max_bytes),

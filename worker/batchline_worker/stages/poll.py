@@ -13,9 +13,9 @@ from batchline_shared.errors import ProviderError, ProviderRejectedError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
-from batchline_worker.providers.base import BatchPhase
+from batchline_worker.providers.base import BatchPhase, SendAgain
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import dead_with, mark_started
+from batchline_worker.stages.reconcile import dead_with, mark_started, ready_state
 from batchline_worker.stages.submit import MAX_UPLOADS
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ _AGAIN = (Stage.POLL, Stage.POLL)
 def work(context: WorkerContext) -> int:
     """Look at all batches that are due, up to fifty."""
     shards = context.work.lease_shards(Stage.POLL, _AT_ONCE)
-    by_provider: dict[str, list[ShardWork]] = {}
+    by_route: dict[str, list[ShardWork]] = {}
     for shard in shards:
-        by_provider.setdefault(shard.provider, []).append(shard)
-    for name, mine in by_provider.items():
+        by_route.setdefault(shard.route, []).append(shard)
+    for name, mine in by_route.items():
         with _apart(name):
             _poll(context, name, mine)
     return len(shards)
@@ -95,13 +95,14 @@ def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
 
 
 def _to_cancel(shard: ShardWork) -> bool:
-    return shard.cancel and not shard.cancel_sent
+    # One that may be another's must not be cancelled; it ends by itself.
+    return shard.cancel and not shard.cancel_sent and not shard.unconfirmed
 
 
 def _cancelled(context: WorkerContext, shard: ShardWork) -> bool:
     """Ask for the batch to be cancelled; False when that failed, and is to be tried again."""
     try:
-        batch = context.provider(shard.provider).cancel(shard.batch_id)
+        batch = context.provider(shard.route).cancel(shard.batch_id)
     except ProviderError as error:
         _log.warning("cancel_failed", shard=shard.id, reason=str(error))
         return False
@@ -115,7 +116,7 @@ def _cancelled(context: WorkerContext, shard: ShardWork) -> bool:
 
 def _poll_alone(context: WorkerContext, shard: ShardWork) -> None:
     try:
-        batch = context.provider(shard.provider).poll(shard.batch_id)
+        batch = context.provider(shard.route).poll(shard.batch_id)
     except ProviderRejectedError as error:
         # A batch may be unknown for moments after it was created.
         if shard.unseen + 1 < LOST_AFTER:
@@ -176,17 +177,14 @@ def _later(context: WorkerContext, shard: ShardWork, message: str, **fields: int
 
 def _try_again(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
     """Send a batch again that was refused as a whole, unread: nothing ran, nothing is billed."""
-    refusals = [error for error in batch.errors if error.line is None]
-    if batch.enqueued_limit_tokens is not None or any(e.code == "token_limit_exceeded" for e in refusals):
-        message = refusals[0].message if refusals else "no room for the batch's tokens"
+    message = batch.errors[0].message if batch.errors else f"the batch failed ({batch.status})"
+    if batch.send_again is SendAgain.NO_ROOM:
         wait_s = max(delay_s(0, base_s=_FULL_WAIT_S), context.settings.poll_interval_s)
-        return _send_again(context, shard, ShardState.UPLOADED, wait_s, message)
-    unfound = any(e.param == "file_id" or e.message.startswith("Cannot find file") for e in refusals)
-    if unfound and shard.uploads < MAX_UPLOADS:
+        return _send_again(context, shard, ready_state(shard.file_id), wait_s, message)
+    if batch.send_again is not None and shard.uploads < MAX_UPLOADS:
         wait_s = delay_s(shard.uploads)
-        return _send_again(
-            context, shard, ShardState.PENDING, wait_s, refusals[0].message, uploads=shard.uploads + 1
-        )
+        uploads = shard.uploads + 1
+        return _send_again(context, shard, ShardState.PENDING, wait_s, message, uploads=uploads)
     return False
 
 

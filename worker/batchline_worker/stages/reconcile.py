@@ -15,14 +15,15 @@ import structlog
 from batchline_shared.errors import ProviderError
 from batchline_shared.ledger import JobStatus, ShardState, Stage
 from batchline_worker.backoff import delay_s, jittered_s
-from batchline_worker.providers.base import BatchPhase
+from batchline_worker.providers.base import BatchPhase, Search
+from batchline_worker.stages import gating
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["FRESH", "dead_with", "mark_started", "reconcile", "stop_double"]
+__all__ = ["FRESH", "dead_with", "mark_started", "ready_state", "reconcile", "stop_double"]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -59,17 +60,26 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         # Its creator died, or its lease ended, before the call can have ended.
         context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s - since_s + 0.01)
         return
-    earliest_s = shard.intent_ms / 1000 - _SKEW_S
+    search = Search(
+        shard_id=shard.id,
+        file_id=shard.file_id,
+        requests=shard.segment.rows,
+        since_s=shard.intent_ms / 1000 - _SKEW_S,
+        until_s=shard.intent_ms / 1000 + context.settings.create_timeout_s + _SKEW_S,
+    )
     try:
-        found = context.provider(shard.provider).find(
-            shard_id=shard.id, file_id=shard.file_id, since_s=earliest_s
-        )
+        provider = context.provider(shard.route)
+        found = provider.find(search)
     except ProviderError as error:
         _cannot_tell(context, shard, str(error))
         return
-    found = [batch for batch in found if not _is_dead(shard, batch, earliest_s)]
-    if found:
-        _adopt(context, shard, found)
+    others = gating.known_batches(context, shard, [batch.id for batch in found])
+    found = [b for b in found if b.id not in others and not _is_dead(shard, b, search.since_s)]
+    if found and (provider.marks_batches or len(found) == 1):
+        _adopt(context, shard, found, confirmed=provider.marks_batches)
+    elif found:
+        names = ", ".join(batch.id for batch in found)
+        _doubt(context, shard, f"{len(found)} batches of its time and size that no shard has: {names}")
     elif shard.absent + 1 < _ABSENT_TWICE:
         # A list may lag behind; one empty look proves little.
         fields: dict[str, str | int] = {"absent": shard.absent + 1, "blind_ms": 0, "idle_polls": 0}
@@ -82,7 +92,8 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
             "vanished": shard.vanished + 1,
             "message": "the provider has no batch for it; creating again",
         }
-        context.work.release(shard, ShardState.UPLOADED, _AGAIN, delay_s(shard.attempts), **fields)
+        context.work.release(shard, ready_state(shard.file_id), _AGAIN, delay_s(shard.attempts), **fields)
+        gating.leave(context, shard)
 
 
 def _is_dead(shard: ShardWork, batch: RemoteBatch, earliest_s: float) -> bool:
@@ -91,7 +102,7 @@ def _is_dead(shard: ShardWork, batch: RemoteBatch, earliest_s: float) -> bool:
     return refused_before or batch.id in shard.dead_batches
 
 
-def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -> None:
+def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch], *, confirmed: bool) -> None:
     """Take the oldest batch that was not refused as ours; any other is a second one, and is stopped."""
     ours = next((batch for batch in found if batch.phase is not BatchPhase.FAILED), found[0])
     doubles = [batch for batch in found if batch is not ours]
@@ -103,10 +114,12 @@ def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch]) -
         batch_id=ours.id,
         provider_status=ours.status,
         dead_batches=dead_with(shard, *(double.id for double in doubles)),
+        unconfirmed=int(not confirmed),
         **FRESH,
     )
     if adopted is None:
         return
+    gating.leave(context, shard, batch_id=ours.id)
     _log.info("adopted", shard=shard.id, batch=ours.id)
     mark_started(context, shard)
     for double in doubles:
@@ -118,7 +131,7 @@ def stop_double(context: WorkerContext, shard: ShardWork, double: RemoteBatch, *
     """Cancel a second batch of a shard, so that no more of it is run and paid for."""
     _log.error("double_batch", shard=shard.id, kept=kept, cancelled=double.id)
     try:
-        context.provider(shard.provider).cancel(double.id)
+        context.provider(shard.route).cancel(double.id)
     except ProviderError as error:
         _log.error("double_batch_not_cancelled", batch=double.id, reason=str(error))
 
@@ -127,6 +140,11 @@ def mark_started(context: WorkerContext, shard: ShardWork) -> None:
     """Show that a batch of the job has been accepted; safe to repeat."""
     before = [JobStatus.QUEUED, JobStatus.SUBMITTING]
     context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=before, stamp="submitted_ms")
+
+
+def ready_state(file_id: str) -> ShardState:
+    """Where a shard stands that may be created again: with its file, or, where there is none, without."""
+    return ShardState.UPLOADED if file_id else ShardState.PENDING
 
 
 def dead_with(shard: ShardWork, *batch_ids: str) -> str:
@@ -148,8 +166,9 @@ def _cannot_tell(context: WorkerContext, shard: ShardWork, message: str) -> None
 
 def _doubt(context: WorkerContext, shard: ShardWork, message: str) -> None:
     context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, message=message)
+    gating.leave(context, shard)
     text = (
-        f"shard {shard.id} is in doubt: it cannot be told whether {shard.provider} "
+        f"shard {shard.id} is in doubt: it cannot be told whether {shard.route} "
         f"made a batch for it ({message})"
     )
     context.jobs.explain(shard.job_id, text)

@@ -36,7 +36,7 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
     done = context.jobs.done_count(job.id)
     meta = context.jobs.find(job.id)
     if meta is None:
-        context.work.drop_job(job, Stage.SETTLE)
+        context.work.drop_job(job, Stage.SETTLE, clean_after_s=context.settings.clean_up_after_s)
         return
     if not meta.is_final and done < meta.total:
         _recover(context, job)
@@ -55,7 +55,8 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
         "request.succeeded": meta.succeeded,
         "request.errored": meta.errored,
     }
-    context.work.close_job(job, retention_s=retention_s, counts=counts)
+    clean_after_s = context.settings.clean_up_after_s
+    context.work.close_job(job, retention_s=retention_s, clean_after_s=clean_after_s, counts=counts)
     _log.info("finished", job=job.id, status=str(status), succeeded=meta.succeeded, errored=meta.errored)
 
 

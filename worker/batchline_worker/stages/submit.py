@@ -6,10 +6,13 @@ exist; whoever finds a shard there looks at the provider first (`reconcile`).
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
+from batchline_shared.accounts import parse_model
 from batchline_shared.errors import (
     ProviderAuthError,
     ProviderBusyError,
@@ -20,24 +23,31 @@ from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
+from batchline_worker.providers.base import Submission
+from batchline_worker.stages import gating
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import FRESH, mark_started, reconcile, stop_double
+from batchline_worker.stages.reconcile import FRESH, mark_started, ready_state, reconcile, stop_double
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import ShardWork
+    from batchline_shared.ledger import JobMeta, ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.leases import Hold
-    from batchline_worker.providers.base import RemoteBatch
+    from batchline_worker.providers.base import Provider, RemoteBatch
 
 __all__ = ["MAX_UPLOADS", "work"]
 
 _log = structlog.get_logger("batchline.submit")
+
+_AGAIN = (Stage.SUBMIT, Stage.SUBMIT)
 
 _MARGIN_S = 2.0
 """What a lease must hold beyond the create's time-out when the call starts."""
 
 MAX_UPLOADS = 5
 """How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
+
+_GATE_S = 2.0
+"""Wait while another creation of the account is in question, in seconds; most last a moment."""
 
 _MAX_WAIT_S = 600.0
 """Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
@@ -58,45 +68,64 @@ def work(context: WorkerContext) -> int:
 
 
 def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
-    file_id = shard.file_id if shard.state == ShardState.UPLOADED else ""
-    if not file_id:
-        try:
-            uploaded = _upload(context, shard)
-        except ProviderRejectedError as error:
-            _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
-            return
-        except ProviderError as error:
-            _refused(context, shard, ShardState.PENDING, error)
-            return
-        if uploaded is None:
-            return
-        file_id = uploaded
-        kept = context.work.keep(shard, ShardState.UPLOADED, Stage.SUBMIT, file_id=file_id)
-        if kept is None:
-            return
-        if kept.cancel:
-            _close_cancelled(context, shard)
-            return
-    _create(context, shard, file_id, hold)
-
-
-def _upload(context: WorkerContext, shard: ShardWork) -> str | None:
-    """Upload the shard's input; None when its job is gone. Safe to repeat: a file costs nothing."""
     meta = context.jobs.find(shard.job_id)
     if meta is None:
         context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
-        return None
-    with build_input(context.jobs, meta, shard) as buffer:
-        return context.provider(shard.provider).upload(buffer, name=f"batchline-{shard.id}")
+        return
+    try:
+        if not gating.enter(context, shard):
+            context.work.release(shard, ShardState(shard.state), _AGAIN, jittered_s(_GATE_S))
+            return
+        prepared = _prepared(context, meta, shard)
+    except ProviderRejectedError as error:
+        _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+    except ProviderError as error:
+        _refused(context, shard, ShardState.PENDING, error)
+    except Exception:
+        # Nothing has been announced, so nothing is in question: others need not wait for our lease to end.
+        gating.leave(context, shard)
+        raise
+    else:
+        with prepared.buffer or nullcontext():
+            if prepared.file_id == shard.file_id or _keep_file(context, shard, prepared.file_id):
+                _create(context, shard, prepared, hold)
 
 
-def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) -> None:
+def _prepared(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> Submission:
+    """Upload the shard's input, or build it where the creation sends it; the buffer is the caller's."""
+    provider = context.provider(shard.route)
+    submission = Submission(
+        shard_id=shard.id,
+        job_id=meta.id,
+        endpoint=meta.endpoint,
+        model=parse_model(meta.model).name,
+        requests=shard.segment.rows,
+    )
+    if not provider.takes_files:
+        return replace(submission, buffer=build_input(context.jobs, context.settings, meta, shard))
+    known = shard.file_id if shard.state == ShardState.UPLOADED else ""
+    return replace(submission, file_id=known or _upload(context, provider, meta, shard))
+
+
+def _upload(context: WorkerContext, provider: Provider, meta: JobMeta, shard: ShardWork) -> str:
+    """Safe to repeat: a file costs nothing."""
+    # The name of another try must differ: the provider has lost the file of the last one.
+    name = f"bl-{shard.id}-{shard.uploads}"
+    with build_input(context.jobs, context.settings, meta, shard) as buffer:
+        return provider.upload(buffer, name=name)
+
+
+def _keep_file(context: WorkerContext, shard: ShardWork, file_id: str) -> bool:
+    """Write that the input is at the provider; False when the lease is lost, or the job was cancelled."""
+    kept = context.work.keep(shard, ShardState.UPLOADED, Stage.SUBMIT, file_id=file_id)
+    if kept is not None and kept.cancel:
+        _close_cancelled(context, shard)
+    return kept is not None and not kept.cancel
+
+
+def _create(context: WorkerContext, shard: ShardWork, submission: Submission, hold: Hold) -> None:
     """Create the batch: exactly one call, announced durably before it is made."""
     if not context.leases.renew(hold):
-        return
-    meta = context.jobs.find(shard.job_id)
-    if meta is None:
-        context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
         return
     announced = context.work.announce(shard)
     if announced is None:
@@ -111,16 +140,11 @@ def _create(context: WorkerContext, shard: ShardWork, file_id: str, hold: Hold) 
         _unknown(context, shard, "the worker was paused before the call")
         return
     try:
-        batch = context.provider(shard.provider).create(
-            file_id=file_id,
-            endpoint=meta.endpoint,
-            shard_id=shard.id,
-            metadata={"batchline_job": shard.job_id},
-        )
+        batch = context.provider(shard.route).create(submission)
     except ProviderRejectedError as error:
         _rejected(context, shard, error)
     except (ProviderAuthError, ProviderBusyError) as error:
-        _refused(context, shard, ShardState.UPLOADED, error)
+        _refused(context, shard, ready_state(submission.file_id), error)
     except ProviderError as error:
         # Only what proves a refusal may be followed by another creation.
         _unknown(context, shard, str(error))
@@ -150,6 +174,7 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
     if recorded is None and not _is_recorded(context, shard, batch):
         return
     _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
+    gating.leave(context, shard, batch_id=batch.id)
     mark_started(context, shard)
     if shard.message:
         context.jobs.explain(shard.job_id, "")
@@ -171,8 +196,7 @@ def _is_recorded(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -
 def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:
     """Leave the shard in `submitting`; after the quiet period, look whether a batch exists."""
     quiet_s = context.settings.reconcile_quiet_s
-    stages = (Stage.SUBMIT, Stage.SUBMIT)
-    context.work.release(shard, ShardState.SUBMITTING, stages, quiet_s, message=message)
+    context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s, message=message)
     _log.warning("submission_unknown", shard=shard.id, quiet_s=quiet_s, reason=message)
 
 
@@ -190,7 +214,8 @@ def _refused(
     wait_s = delay_s(shard.attempts)
     if isinstance(error, ProviderBusyError) and error.retry_after_s is not None:
         wait_s = min(max(wait_s, error.retry_after_s), _MAX_WAIT_S)
-    context.work.release(shard, state, (Stage.SUBMIT, Stage.SUBMIT), wait_s, **fields)
+    context.work.release(shard, state, _AGAIN, wait_s, **fields)
+    gating.leave(context, shard)
     context.jobs.explain(shard.job_id, message)
     _log.warning("refused", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
 
@@ -210,6 +235,7 @@ def _kind_of(error: ProviderError) -> ErrorType:
 def _give_up(context: WorkerContext, shard: ShardWork, kind: ErrorType, message: str) -> None:
     context.jobs.explain(shard.job_id, message)
     close_unanswered(context, shard, Stage.SUBMIT, kind, message)
+    gating.leave(context, shard)
     context.nudge(Stage.SETTLE)
     _log.warning("given_up", shard=shard.id, error_type=str(kind), reason=message)
 
@@ -217,4 +243,5 @@ def _give_up(context: WorkerContext, shard: ShardWork, kind: ErrorType, message:
 def _close_cancelled(context: WorkerContext, shard: ShardWork) -> None:
     message = "the job was cancelled before this request was sent"
     close_unanswered(context, shard, Stage.SUBMIT, ErrorType.CANCELLED, message)
+    gating.leave(context, shard)
     context.nudge(Stage.SETTLE)

@@ -1,4 +1,5 @@
--- Lets a key stand for a job.  KEYS: idempotency key.  ARGV: job id, job id that may be replaced ('' = none).
+-- Lets a key stand for a job or shard.  KEYS: idempotency key, or gate.
+-- ARGV: its id, the id that may be replaced ('' = none).
 -- Returns the id it stands for now.
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[2] then return held end

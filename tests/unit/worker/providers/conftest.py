@@ -102,8 +102,9 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def made() -> Iterator[Callable[..., OpenAIProvider]]:
-    """Make providers whose connections end with the test."""
+def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., OpenAIProvider]]:
+    """Make providers with a planted key, whose connections end with the test."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-key")
     providers: list[OpenAIProvider] = []
 
     def make(**options: Any) -> OpenAIProvider:
@@ -117,7 +118,7 @@ def made() -> Iterator[Callable[..., OpenAIProvider]]:
 
 @pytest.fixture
 def openai(server: ScriptedServer, made: Callable[..., OpenAIProvider]) -> OpenAIProvider:
-    return made(api_key="sk-planted-key", base_url=server.base_url, retry_waits_s=(0.0, 0.0))
+    return made(base_url=server.base_url, retry_waits_s=(0.0, 0.0))
 
 
 @pytest.fixture

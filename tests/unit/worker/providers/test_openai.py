@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchline_shared.errors import ProviderBusyError, ProviderRejectedError, ProviderUnavailableError
-from batchline_worker.providers.base import BatchPhase, RemoteBatch
+from batchline_worker.providers.base import BatchPhase, RemoteBatch, Search
 
 if TYPE_CHECKING:
     from conftest import ScriptedServer
@@ -117,7 +117,7 @@ def test_a_search_stops_at_the_first_page_that_reaches_back_far_enough(
         reply(page(batch(7, metadata={"batchline_shard": "s"}), batch(4), more=True)),
     ]
 
-    found = openai.find(shard_id="s", file_id="f", since_s=5)
+    found = openai.find(Search("s", "f", 1, since_s=5, until_s=9e9))
 
     assert [remote.id for remote in found] == ["b7", "b8"]
     assert len(server.seen) == 2
@@ -142,7 +142,7 @@ def test_a_search_that_cannot_be_complete_raises(
     server.replies = [reply(page(batch(9), more=True)), reply(**last)]
 
     with pytest.raises(ProviderUnavailableError):
-        openai.find(shard_id="s", file_id="f", since_s=0)
+        openai.find(Search("s", "f", 1, since_s=0, until_s=9e9))
 
 
 def test_a_search_goes_on_after_a_full_page_of_a_server_that_does_not_say_whether_there_is_more(
@@ -151,7 +151,7 @@ def test_a_search_goes_on_after_a_full_page_of_a_server_that_does_not_say_whethe
     full = [batch(number) for number in range(200, 100, -1)]
     server.replies = [reply(page(*full, more=None)), reply(page(batch(1, input_file_id="f"), more=None))]
 
-    assert [remote.id for remote in openai.find(shard_id="s", file_id="f", since_s=0)] == ["b1"]
+    assert [remote.id for remote in openai.find(Search("s", "f", 1, since_s=0, until_s=9e9))] == ["b1"]
 
 
 def test_an_empty_file_id_matches_no_batch(
@@ -159,7 +159,7 @@ def test_an_empty_file_id_matches_no_batch(
 ) -> None:
     server.replies = [reply(page(batch(1, input_file_id="")))]
 
-    assert openai.find(shard_id="s", file_id="", since_s=0) == []
+    assert openai.find(Search("s", "", 1, since_s=0, until_s=9e9)) == []
 
 
 def test_many_batches_are_read_from_a_page_and_the_rest_singly(
@@ -206,14 +206,14 @@ def test_deleting_a_file_that_is_gone_is_done(
 ) -> None:
     server.replies = [reply(status=404)]
 
-    openai.delete_file("f")
+    openai.clean_up(file_id="f", batch_id="")
 
 
 def test_deleting_a_file_may_be_refused(server: ScriptedServer, reply: Any, openai: OpenAIProvider) -> None:
     server.replies = [reply(status=400)]
 
     with pytest.raises(ProviderRejectedError):
-        openai.delete_file("f")
+        openai.clean_up(file_id="f", batch_id="")
 
 
 @pytest.mark.parametrize(

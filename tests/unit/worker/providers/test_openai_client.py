@@ -17,6 +17,7 @@ from batchline_shared.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
+from batchline_worker.providers.base import Submission
 from batchline_worker.providers.openai import OpenAIProvider
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
     from conftest import ScriptedServer
 
 KEY = "sk-planted-key"
+SUBMISSION = Submission("s", "job_s", "/v1/responses", "gpt", requests=1, file_id="f")
 BATCH = {"object": "batch", "id": "batch_1", "status": "completed"}
 
 
 def test_importing_the_providers_imports_no_sdk() -> None:
     script = (
-        "import sys; from batchline_worker.providers.registry import PROVIDERS; "
-        "PROVIDERS['openai'](create_timeout_s=1.0); "
+        "import sys; from batchline_shared.dialects.registry import PROVIDERS; "
+        "from batchline_shared.settings import Settings; "
+        "from batchline_worker.providers import make_provider; "
+        "[make_provider(name, Settings.load()) for name in PROVIDERS]; "
         "print(sorted({'openai', 'httpx2', 'anthropic', 'google.genai'} & set(sys.modules)))"
     )
 
@@ -49,16 +53,26 @@ def test_a_missing_key_is_an_auth_error_that_says_what_to_set(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("key", ["sk-planted-key\n", "sk planted", "sk-plänted", ""])
-def test_a_key_that_cannot_be_sent_is_an_auth_error_and_is_not_shown(key: str) -> None:
+def test_a_key_that_cannot_be_sent_is_an_auth_error_and_is_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
     with pytest.raises(ProviderAuthError) as raised:
-        OpenAIProvider(api_key=key, base_url="http://127.0.0.1:9/v1").poll("batch_1")
+        OpenAIProvider(base_url="http://127.0.0.1:9/v1").poll("batch_1")
 
     assert "pl" not in "".join(traceback.format_exception(raised.value)).split("ProviderAuthError")[-1]
 
 
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+@pytest.mark.usefixtures("key")
 def test_a_base_url_without_a_scheme_is_a_configuration_error() -> None:
-    with pytest.raises(ProviderAuthError, match="OPENAI_BASE_URL"):
-        OpenAIProvider(api_key=KEY, base_url="api.example/v1").poll("batch_1")
+    with pytest.raises(ProviderAuthError, match="base URL"):
+        OpenAIProvider(base_url="api.example/v1").poll("batch_1")
 
 
 def test_the_key_and_the_address_come_from_the_environment(
@@ -75,18 +89,20 @@ def test_the_key_and_the_address_come_from_the_environment(
     assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.usefixtures("key")
 def test_a_refused_connection_is_busy_because_nothing_was_sent() -> None:
-    provider = OpenAIProvider(api_key=KEY, base_url="http://127.0.0.1:9/v1")
+    provider = OpenAIProvider(base_url="http://127.0.0.1:9/v1")
 
     with pytest.raises(ProviderBusyError, match="nothing was sent"):
-        provider.create(file_id="f", endpoint="/v1/responses", shard_id="s", metadata={})
+        provider.create(SUBMISSION)
 
 
+@pytest.mark.usefixtures("key")
 def test_a_name_that_cannot_be_resolved_is_busy_because_nothing_was_sent() -> None:
-    provider = OpenAIProvider(api_key=KEY, base_url="http://batchline.invalid/v1")
+    provider = OpenAIProvider(base_url="http://batchline.invalid/v1")
 
     with pytest.raises(ProviderBusyError, match="nothing was sent"):
-        provider.create(file_id="f", endpoint="/v1/responses", shard_id="s", metadata={})
+        provider.create(SUBMISSION)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +132,7 @@ def test_a_create_sends_one_request_whatever_comes_back(
     server.replies = [reply(**answer)]
 
     with pytest.raises(expected):
-        openai.create(file_id="f", endpoint="/v1/responses", shard_id="s", metadata={})
+        openai.create(SUBMISSION)
 
     assert len(server.seen) == 1
 
@@ -125,10 +141,10 @@ def test_a_create_that_outlasts_its_time_is_of_unknown_outcome_and_sent_once(
     server: ScriptedServer, reply: Any, made: Callable[..., OpenAIProvider]
 ) -> None:
     server.replies = [reply(BATCH, delay_s=0.5)]
-    hasty = made(api_key=KEY, base_url=server.base_url, create_timeout_s=0.1)
+    hasty = made(base_url=server.base_url, create_timeout_s=0.1)
 
     with pytest.raises(ProviderUnavailableError, match="Timeout"):
-        hasty.create(file_id="f", endpoint="/v1/responses", shard_id="s", metadata={})
+        hasty.create(SUBMISSION)
 
     assert len(server.seen) == 1
 

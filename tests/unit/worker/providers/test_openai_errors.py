@@ -50,6 +50,10 @@ EXPECTED: dict[str, type[BatchlineError]] = {
 """Every exception class of the SDK; a new one has to be thought about here."""
 
 
+def ours(error: Exception, *, secret: str = "") -> BatchlineError:
+    return translated(error, name="openai", secret=secret)
+
+
 def classes(module: Any) -> dict[str, type[Exception]]:
     return {
         name: member
@@ -98,7 +102,7 @@ def test_no_exception_class_of_the_sdk_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_exception_of_the_sdk_has_one_of_ours(name: str) -> None:
-    assert type(translated(made(classes(sdk_exceptions)[name]))) is EXPECTED[name]
+    assert type(ours(made(classes(sdk_exceptions)[name]))) is EXPECTED[name]
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["raw", "inside the SDK's"])
@@ -114,7 +118,7 @@ def test_of_the_http_library_only_a_failed_connect_proves_that_nothing_was_sent(
 
     expected = ProviderBusyError if name in {"ConnectError", "ConnectTimeout"} else ProviderUnavailableError
 
-    assert type(translated(error)) is expected
+    assert type(ours(error)) is expected
 
 
 @pytest.mark.parametrize(
@@ -138,7 +142,7 @@ def test_of_the_http_library_only_a_failed_connect_proves_that_nothing_was_sent(
 def test_only_a_clear_refusal_proves_that_nothing_was_accepted(
     status: int, expected: type[BatchlineError]
 ) -> None:
-    error = translated(status_error(status, {"message": "No.", "code": "c"}))
+    error = ours(status_error(status, {"message": "No.", "code": "c"}))
 
     assert type(error) is expected
     assert error.status_code == status  # type: ignore[attr-defined]
@@ -154,7 +158,7 @@ def test_only_a_clear_refusal_proves_that_nothing_was_accepted(
     ],
 )
 def test_an_account_without_credit_is_busy_with_one_code(status: int, body: dict[str, str]) -> None:
-    error = translated(status_error(status, body))
+    error = ours(status_error(status, body))
 
     assert isinstance(error, ProviderBusyError)
     assert error.code == "insufficient_quota"
@@ -173,7 +177,7 @@ def test_an_account_without_credit_is_busy_with_one_code(status: int, body: dict
     ],
 )
 def test_the_hint_to_wait_is_read_in_seconds(headers: dict[str, str], expected: float | None) -> None:
-    error = translated(status_error(429, None, **headers))
+    error = ours(status_error(429, None, **headers))
 
     assert isinstance(error, ProviderBusyError)
     assert error.retry_after_s == expected
@@ -198,7 +202,7 @@ def test_the_hint_to_wait_may_be_a_date() -> None:
 def test_no_message_shows_a_key(error: Exception) -> None:
     secret = "planted-by-another-name" if isinstance(error, openai.OpenAIError) else "sk-planted-key"
 
-    words = str(translated(error, secret="planted-by-another-name"))
+    words = str(ours(error, secret="planted-by-another-name"))
 
     assert "[key]" in words
     assert secret not in words
@@ -206,14 +210,14 @@ def test_no_message_shows_a_key(error: Exception) -> None:
 
 
 def test_a_page_in_place_of_an_error_is_not_quoted() -> None:
-    assert "<html>" not in str(translated(status_error(502, "<html>" * 1000)))
+    assert "<html>" not in str(ours(status_error(502, "<html>" * 1000)))
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(str(translated(status_error(400, {"message": "x" * 10_000})))) < 600
+    assert len(str(ours(status_error(400, {"message": "x" * 10_000})))) < 600
 
 
 def test_an_exception_of_ours_stays_what_it_is() -> None:
     error = ProviderRejectedError("openai", "no")
 
-    assert translated(error) is error
+    assert ours(error) is error

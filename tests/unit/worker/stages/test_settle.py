@@ -334,7 +334,7 @@ def test_a_retry_right_after_the_end_waits_for_the_worker_to_close_the_work(benc
 
     def close(seconds: float) -> None:
         sleeps.append(seconds)
-        bench.queue.close_job(leased, retention_s=100, counts={})
+        bench.queue.close_job(leased, retention_s=100, clean_after_s=None, counts={})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("batchline.retrying.time.sleep", close)

@@ -17,7 +17,7 @@ from batchline_shared.errors import (
     ProviderUnavailableError,
 )
 from batchline_shared.ledger import ShardState, Stage
-from batchline_worker.providers.base import BatchPhase
+from batchline_worker.providers.base import BatchPhase, Submission
 from batchline_worker.stages import submit
 from scripted_provider import lost_reply
 from worker_bench import WorkerBench
@@ -58,7 +58,7 @@ def test_a_worker_that_dies_after_the_intent_and_before_the_call_is_found_out(be
     bench.run(Stage.PLAN)
     (shard,) = bench.queue.lease_shards(Stage.SUBMIT, 1)
     bench.queue.keep(shard, ShardState.UPLOADED, Stage.SUBMIT, file_id="file-0")
-    bench.provider.files["file-0"] = b'{"custom_id":"x"}\n'
+    bench.provider.files["file-0"] = b'{"custom_id":"x"}\n' * 3
     assert bench.queue.announce(shard) is not None
 
     bench.later(125)
@@ -216,7 +216,9 @@ def test_of_several_batches_the_oldest_is_adopted_and_the_others_are_cancelled(b
     bench.run(Stage.SUBMIT)
     (first,) = provider.batches
     shard = bench.shard(job)
-    second = provider.create(file_id=shard.file_id, endpoint="/v1/x", shard_id=shard.id, metadata={"a": "b"})
+    second = provider.create(
+        Submission(shard.id, job.id, "/v1/x", "gpt-4o-mini", requests=3, file_id=shard.file_id)
+    )
     bench.later(91)
     bench.run(Stage.SUBMIT)
 

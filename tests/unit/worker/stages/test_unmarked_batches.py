@@ -1,0 +1,261 @@
+"""Paying once where the provider keeps no marks on batches: one creation in question at a time."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import fakeredis
+import pytest
+
+from batchline import JobStatus
+from batchline_shared.errors import LedgerError, ProviderAuthError, ProviderUnavailableError
+from batchline_shared.ledger import Gates, ShardState, Stage, keys
+from batchline_worker.providers.base import BatchPhase, Submission
+from scripted_provider import lost_reply
+from worker_bench import WorkerBench
+
+if TYPE_CHECKING:
+    from batchline import Job
+    from batchline_worker.leases import Hold
+
+
+def unmarked(**settings: Any) -> WorkerBench:
+    bench = WorkerBench(fakeredis.FakeRedis(), **settings)
+    bench.provider.takes_files = False
+    bench.provider.marks_batches = False
+    return bench
+
+
+@pytest.fixture
+def bench() -> WorkerBench:
+    return unmarked()
+
+
+def gate(bench: WorkerBench) -> bytes | None:
+    held: bytes | None = bench.redis.get(keys.gate("openai"))
+    return held
+
+
+def lost(bench: WorkerBench, count: int = 3) -> Job[str]:
+    """A job whose batch was created, but whose worker never heard of it."""
+    job = bench.enqueue(count)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply(), done=True)
+    bench.run(Stage.SUBMIT)
+    return job
+
+
+def foreign(bench: WorkerBench, requests: int = 3) -> str:
+    """A batch of somebody else's, of this size."""
+    made = bench.provider.create(
+        Submission("theirs-0", "job_theirs", "/v1/x", "m", requests, buffer=_lines("theirs", requests))
+    )
+    return made.id
+
+
+def _lines(name: str, count: int) -> Any:
+    return io.BytesIO(b"".join(b'{"custom_id":"%b-%d"}\n' % (name.encode(), n) for n in range(count)))
+
+
+def test_the_requests_go_out_with_the_creation_and_nothing_is_uploaded(bench: WorkerBench) -> None:
+    job = bench.submitted(3)
+
+    assert bench.provider.calls["upload"] == 0
+    assert bench.shard(job).state == ShardState.SUBMITTED
+    assert gate(bench) is None
+    assert bench.finish(job) is JobStatus.COMPLETED
+    bench.assert_whole(job)
+
+
+def test_while_one_creation_is_in_question_no_other_is_made(bench: WorkerBench) -> None:
+    first = lost(bench)
+    second = bench.enqueue(3)
+
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    bench.later(5)
+    bench.run(Stage.SUBMIT)
+
+    assert bench.provider.calls["create"] == 1
+    assert bench.shard(second).state == ShardState.PENDING
+    assert bench.finish(first) is JobStatus.COMPLETED
+    assert bench.finish(second) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 2
+    bench.assert_whole(first)
+    bench.assert_whole(second)
+
+
+def test_a_batch_that_has_its_shard_is_not_taken_for_a_lost_one_of_the_same_size(bench: WorkerBench) -> None:
+    known = bench.submitted(3)
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply())
+    bench.run(Stage.SUBMIT)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.shard(job).batch_id != bench.shard(known).batch_id
+    assert bench.provider.calls["create"] == 3
+    bench.assert_whole(job)
+
+
+def test_a_batch_that_proves_to_be_anothers_is_given_back_and_ours_made(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply())
+    bench.run(Stage.SUBMIT)
+    theirs = foreign(bench)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    shard = bench.shard(job)
+    assert shard.batch_id != theirs
+    assert not shard.unconfirmed
+    bench.assert_whole(job)
+
+
+def test_a_batch_that_may_be_anothers_is_never_cancelled(bench: WorkerBench) -> None:
+    job = lost(bench)
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+    assert bench.shard(job).unconfirmed
+
+    job.cancel()
+    bench.later(400)
+    bench.run(Stage.POLL)
+
+    assert bench.provider.calls["cancel"] == 0
+    assert bench.finish(job) is JobStatus.COMPLETED
+    bench.assert_whole(job)
+
+
+def test_several_batches_that_nobody_has_are_for_a_person_to_tell_apart(bench: WorkerBench) -> None:
+    job = lost(bench)
+    theirs = foreign(bench)
+
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+
+    shard = bench.shard(job)
+    assert shard.state == ShardState.IN_DOUBT
+    assert theirs in shard.message
+    assert gate(bench) is None
+
+
+def test_a_batch_of_another_size_or_time_is_not_the_lost_one(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply())
+    bench.run(Stage.SUBMIT)
+    foreign(bench, requests=4)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ProviderAuthError("openai", "bad key"), ProviderUnavailableError("openai", "no such thing")],
+    ids=["refused", "in question"],
+)
+def test_a_refusal_frees_the_gate_and_an_unknown_outcome_keeps_it(
+    bench: WorkerBench, error: Exception
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", error)
+    bench.run(Stage.SUBMIT)
+
+    kept = isinstance(error, ProviderUnavailableError)
+    assert (gate(bench) is not None) is kept
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert gate(bench) is None
+
+
+def test_the_gate_of_a_worker_that_died_before_the_call_is_its_successors(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = bench.enqueue(3), bench.enqueue(3)
+    bench.run(Stage.PLAN)
+
+    def killed(_: Hold) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.context.leases, "renew", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bench.run(Stage.SUBMIT)
+
+    assert gate(bench) is not None
+    assert bench.finish(first) is JobStatus.COMPLETED
+    assert bench.finish(second) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 2
+
+
+def test_the_gate_of_a_worker_that_died_after_the_record_is_taken_over_and_its_batch_noted(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.context.gates, "note", lambda *_: None)
+        dying.setattr(bench.context.gates, "leave", lambda *_: None)
+        bench.run(Stage.SUBMIT)
+    known = bench.shard(first).batch_id
+    assert known
+    assert gate(bench) is not None
+    second = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply())
+
+    assert bench.finish(second) is JobStatus.COMPLETED
+    assert bench.shard(second).batch_id != known
+    assert bench.context.gates.noted("openai", [known]) == {known}
+
+
+def test_a_shard_that_cannot_be_built_does_not_hold_up_the_others(bench: WorkerBench) -> None:
+    broken, whole = bench.enqueue(3), bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.redis.delete(keys.input_chunks(broken.id))
+    for _ in range(2):
+        with suppress(LedgerError):  # the drain logs it and goes on
+            bench.run(Stage.SUBMIT)
+
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(whole).state == ShardState.SUBMITTED
+
+
+def test_a_gate_is_replaced_only_as_long_as_its_holder_is_the_one_that_was_seen(bench: WorkerBench) -> None:
+    first, second = bench.enqueue(3), bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    mine, other = bench.shard(first), bench.shard(second)
+    gates = Gates(bench.redis)
+    assert gates.enter(other) is None
+    seen = gates.enter(mine)
+    assert seen is not None
+    assert gates.shard_of(seen) == other.id
+    assert gates.enter(replace(other, token="next")) is None  # the same shard's next creation
+
+    assert gates.enter(mine, instead_of=seen) is not None
+    gates.leave(other)
+    assert gates.enter(mine) is None
+
+
+def test_a_batch_that_ended_empty_proves_nothing_and_is_not_deleted_at_the_provider() -> None:
+    bench = unmarked(clean_up_after_s=0)
+    job = lost(bench)
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+    (batch_id,) = bench.provider.batches
+    bench.provider.results[batch_id] = [b"kept"]
+    expired = replace(bench.provider.batches[batch_id], phase=BatchPhase.EXPIRED, status="ended")
+    bench.provider.batches[batch_id] = replace(expired, completed=0)
+    bench.provider.lines = lambda _: iter(())  # type: ignore[method-assign]
+    for _ in range(10):
+        bench.later(400)
+        bench.run()
+
+    assert job.status() is JobStatus.EXPIRED
+    assert bench.shard(job).unconfirmed
+    assert bench.provider.results == {batch_id: [b"kept"]}

@@ -1,0 +1,56 @@
+"""Keeping creations of unknown outcome apart, where the provider keeps no marks on batches.
+
+See `ledger.gates`. For providers that mark batches, nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.ledger import ShardState
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import ShardWork
+    from batchline_worker.context import WorkerContext
+
+__all__ = ["enter", "known_batches", "leave"]
+
+_log = structlog.get_logger("batchline.gating")
+
+_UNKNOWN = (ShardState.PENDING, ShardState.UPLOADED, ShardState.SUBMITTING)
+"""States of a shard that holds a gate for a reason: before and during its creation."""
+
+
+def enter(context: WorkerContext, shard: ShardWork) -> bool:
+    """Take the account's gate before a creation is announced; False while another shard's is in question."""
+    if context.provider(shard.route).marks_batches:
+        return True
+    holder = context.gates.enter(shard)
+    if holder is None:
+        return True
+    other = context.work.shard(context.gates.shard_of(holder))
+    if other is not None and other.state in _UNKNOWN:
+        return False
+    # Its worker died between writing the outcome and freeing the gate.
+    if other is not None and other.batch_id:
+        context.gates.note(other.route, other.batch_id)
+    _log.warning("gate_taken_over", shard=shard.id, holder=holder)
+    return context.gates.enter(shard, instead_of=holder) is None
+
+
+def leave(context: WorkerContext, shard: ShardWork, *, batch_id: str = "") -> None:
+    """Free the account's gate, once it is written whether there is a batch, and which."""
+    if context.provider(shard.route).marks_batches:
+        return
+    if batch_id:
+        context.gates.note(shard.route, batch_id)
+    context.gates.leave(shard)
+
+
+def known_batches(context: WorkerContext, shard: ShardWork, batch_ids: list[str]) -> set[str]:
+    """Those of some batches that are known to be another shard's."""
+    if context.provider(shard.route).marks_batches:
+        return set()
+    return context.gates.noted(shard.route, batch_ids)
