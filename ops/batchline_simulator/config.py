@@ -1,14 +1,16 @@
 """Every setting of the simulator, and how each is given on the command line.
 
-Settings come from the constructor or the command line only. The environment is
-never read: a stray `PORT` must not move the server that a test relies on.
+Settings come from the constructor or the command line only, never from the
+environment: a stray `PORT` must not move the server that a test relies on. The
+one variable that is read is the one that `upstream_key_env` names.
 """
 
 import json
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batchline_simulator.quirks import Quirk
@@ -39,6 +41,24 @@ class SimulatorConfig(BaseSettings):
 
     responder: str | None = None
     """`module:function` that is given a request body and returns the answer. Default: random valid ones."""
+
+    upstream: str | None = None
+    """URL of an OpenAI-compatible server that answers every request, as `http://localhost:11434/v1`."""
+
+    upstream_key_env: str | None = None
+    """Name of the environment variable that holds the upstream server's key. Default: no key is sent."""
+
+    upstream_parallel: int = Field(default=4, ge=1)
+    """Requests at the upstream server at once, over all batches."""
+
+    upstream_timeout_s: float = Field(default=600.0, gt=0.0)
+    """Longest wait for the next part of an upstream reply, in seconds."""
+
+    upstream_attempts: int = Field(default=6, ge=1)
+    """Attempts at one upstream request where the server is busy, broken or away."""
+
+    upstream_model: str | None = None
+    """Model asked of the upstream server, whatever model a request names."""
 
     fault: dict[str, float] = Field(default_factory=dict)
     """Fault rates in [0, 1], as `row.server_error=0.05` or `batches.create.drop_after=0.1`."""
@@ -123,6 +143,28 @@ class SimulatorConfig(BaseSettings):
 
     ready_file: Path | None = None
     """File that receives the ready line too."""
+
+    @field_validator("upstream")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("give a URL with http:// or https://")
+        return url
+
+    @field_validator("upstream_key_env")
+    @classmethod
+    def _is_set(cls, name: str | None) -> str | None:
+        if name is not None and not os.environ.get(name):
+            raise ValueError(f"the environment variable {name} is not set; put the key there")
+        return name
+
+    @model_validator(mode="after")
+    def _answers_from_one_place(self) -> Self:
+        if self.upstream is not None and self.responder is not None:
+            raise ValueError("--upstream and --responder both say who answers; give one of them")
+        if self.upstream is None and (self.upstream_key_env or self.upstream_model):
+            raise ValueError("--upstream-key-env and --upstream-model need --upstream")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -26,6 +26,7 @@ from batchline_simulator.openai import OpenAiService
 from batchline_simulator.request_log import RequestLog
 from batchline_simulator.responder import load_responder
 from batchline_simulator.service import Service
+from batchline_simulator.upstream import open_upstream
 
 _KEEP_ALIVE_S = 75
 """Longer than any client keeps a connection: a server that closes first resets a POST by accident."""
@@ -48,6 +49,7 @@ def create_app(config: SimulatorConfig) -> Starlette:
         batches=batches,
         board=board,
         responder=load_responder(config.responder),
+        upstream=open_upstream(config),
     )
     services = _services(workshop, log)
 
@@ -59,6 +61,8 @@ def create_app(config: SimulatorConfig) -> Starlette:
         yield
         for service in services:
             await service.life.close()
+        if workshop.upstream is not None:
+            await workshop.upstream.close()
         database.close()
 
     routes = [*Admin(batches, board, log).routes(), *(route for one in services for route in one.routes())]

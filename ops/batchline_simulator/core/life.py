@@ -12,14 +12,17 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from batchline_simulator.batch_table import StoredBatch
+from batchline_simulator.core.reading import upstream_request
 from batchline_simulator.core.run import Run
 from batchline_simulator.core.trade import Fields, Trade
 from batchline_simulator.core.workshop import Workshop
 from batchline_simulator.faults import Fault
 from batchline_simulator.phases import FINAL, Phase
+from batchline_simulator.upstream import Feeder
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -130,13 +133,27 @@ class BatchLife:
             await self._finish(batch.id, run, "expired" if expired else "completed")
 
     async def _execute(self, batch: StoredBatch, run: Run, wanted: int) -> None:
+        """Run requests, by the upstream server where there is one."""
+        shop = self._shop
+        if shop.upstream is None or run.replies is None:
+            await self._execute_from(batch, run, wanted, None)
+            return
+        # A desk of its own: that of the run is used in another thread at the same time.
+        request_of = partial(upstream_request, self._trade.desk(batch))
+        async with Feeder(shop.upstream, run.replies, shop.input(batch.id), wanted, request_of) as feeder:
+            await self._execute_from(batch, run, wanted, feeder)
+
+    async def _execute_from(self, batch: StoredBatch, run: Run, wanted: int, feeder: Feeder | None) -> None:
         """Run requests at the recorded pace, or as fast as possible where that is slower."""
         stop = self._stops[batch.id]
         length_s = self._shop.delay_s(self._trade.pace.running_s) if batch.phase == "running" else 0.0
         started = time.monotonic()
         size = max(1, min(_MAX_SLICE, wanted // _SLICES))
         while run.done < wanted and (batch.phase == "cancelling" or not stop.is_set()):
-            await self._in_thread(run.step, min(size, wanted - run.done))
+            rows = min(size, wanted - run.done)
+            if feeder is not None:
+                rows = await feeder.ready(run.done, rows, stop)
+            await self._in_thread(run.step, rows)
             if run.done > batch.done:
                 # Not below what was shown before a restart: a client must not see work undone.
                 fields = self._trade.progress(batch, run)
@@ -150,7 +167,7 @@ class BatchLife:
             await self._in_thread(run.leave_rest, end)
         end, fields = await self._in_thread(self._trade.publish, self._batch(batch_id), run, end)
         self._enter(batch_id, end, fields)
-        self._shop.input(batch_id).unlink(missing_ok=True)
+        self._shop.forget(batch_id)
 
     async def _wait_out(self, batch_id: str, phase: Phase, seconds: float) -> bool:
         """Stay in a phase; say whether the completion window ended meanwhile."""

@@ -7,11 +7,12 @@ writes the lines of one batch. Neither holds state that a restart would lose.
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from batchline_simulator.batch_table import StoredBatch
 from batchline_simulator.phases import Pace, Phase
 from batchline_simulator.responder import Answer, Question
+from batchline_simulator.upstream import Reply, Request
 
 if TYPE_CHECKING:
     from batchline_simulator.core.run import Run
@@ -72,6 +73,19 @@ class Desk(Protocol):
     @abstractmethod
     def never_run(self, row: Row, end: Phase) -> Line | None:
         """Write that a request was not executed before the batch ended; None says nothing of it."""
+
+
+@runtime_checkable
+class Relay(Protocol):
+    """A desk whose requests an upstream server takes as they are; others are put as chat completions."""
+
+    @abstractmethod
+    def forwarded(self, row: Row) -> Request:
+        """Say what is asked of the upstream server."""
+
+    @abstractmethod
+    def relayed(self, row: Row, reply: Reply) -> Line:
+        """Write what the upstream server replied, failures too."""
 
 
 class Trade(Protocol):

@@ -13,6 +13,7 @@ from batchline_simulator.database import Database
 from batchline_simulator.faults import BATCH_KINDS, Fault, FaultBoard
 from batchline_simulator.responder import Responder
 from batchline_simulator.row_faults import RowFaults
+from batchline_simulator.upstream import ReplyJournal, Upstream
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Workshop:
     batches: BatchTable
     board: FaultBoard
     responder: Responder
+    upstream: Upstream | None = None
+    """Answers instead of the responder."""
 
     @property
     def work(self) -> Path:
@@ -40,9 +43,19 @@ class Workshop:
         """Say where a batch that started has its input, one request a line."""
         return self.work / f"{batch_id}.input"
 
+    def replies(self, batch_id: str) -> Path:
+        """Say where the upstream server's replies to a batch are kept until it ends."""
+        return self.work / f"{batch_id}.replies"
+
+    def forget(self, batch_id: str) -> None:
+        """Remove what a batch needs only while it runs."""
+        self.input(batch_id).unlink(missing_ok=True)
+        self.replies(batch_id).unlink(missing_ok=True)
+
     def run(self, batch: StoredBatch, desk: Desk) -> Run:
         """Open the run of a batch that started."""
         rates = self.board.row_rates()
+        kept = None if self.upstream is None else ReplyJournal(self.replies(batch.id), batch.lines)
         return Run(
             self.input(batch.id),
             self.work / batch.id,
@@ -50,6 +63,7 @@ class Workshop:
             responder=self.responder,
             faults=RowFaults(self.database, rates, batch_id=batch.id, seed=self.config.seed),
             fail_all="all_failed" in batch.plan,
+            replies=kept,
         )
 
 

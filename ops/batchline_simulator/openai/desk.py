@@ -10,10 +10,13 @@ import orjson
 from batchline_simulator.core import Line, Row
 from batchline_simulator.openai.endpoint import Endpoint
 from batchline_simulator.openai.errors import RowError, row_error
-from batchline_simulator.openai.objects import NOTHING_USED
+from batchline_simulator.openai.objects import NOTHING_USED, tokens_of
 from batchline_simulator.phases import Phase
 from batchline_simulator.quirks import Quirks
 from batchline_simulator.responder import Answer, Question
+from batchline_simulator.upstream import Reply, Request
+
+_OK = 200
 
 NEVER_RUN: dict[Phase, tuple[str, str]] = {
     "expired": (
@@ -26,7 +29,7 @@ NEVER_RUN: dict[Phase, tuple[str, str]] = {
 
 
 class OpenAiDesk:
-    """Implements `Desk` for one endpoint, and adds up what the requests cost."""
+    """Implements `Desk` and `Relay` for one endpoint, and adds up what the requests cost."""
 
     def __init__(
         self, endpoint: Endpoint, *, seed: str, organization: str, cancelled_lines: bool, quirks: Quirks
@@ -62,7 +65,19 @@ class OpenAiDesk:
         """Write the endpoint's reply to the output file."""
         reply, used = self._endpoint.reply(row.body, answer, now=int(time.time()), rng=self._rng)
         self.usage = (self.usage[0] + used[0], self.usage[1] + used[1])
-        return self._line(row, self._response(200, reply), ascii_only=not answer.raw_unicode)
+        return self._line(row, self._response(_OK, reply), ascii_only=not answer.raw_unicode)
+
+    def forwarded(self, row: Row) -> Request:
+        """Ask the same endpoint the same; the upstream server has rules of its own."""
+        return Request(self._endpoint.path, row.body)
+
+    def relayed(self, row: Row, reply: Reply) -> Line:
+        """Write the reply as it is, also where it is a failure."""
+        body, succeeded = orjson.loads(reply.body), reply.status == _OK
+        if succeeded:
+            used = tokens_of(body)
+            self.usage = (self.usage[0] + used[0], self.usage[1] + used[1])
+        return self._line(row, self._response(reply.status, body), succeeded=succeeded)
 
     def never_run(self, row: Row, end: Phase) -> Line | None:
         """Write an error without a response; whether a cancelled batch lists these is a setting."""

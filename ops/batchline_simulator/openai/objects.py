@@ -88,6 +88,20 @@ def new_batch(
     }
 
 
+def tokens_of(body: Any) -> Usage:
+    """Read what a reply of any endpoint says it cost; nothing where it does not say."""
+    used = body.get("usage") if isinstance(body, dict) else None
+    if not isinstance(used, dict):
+        return NOTHING_USED
+    return _first_count(used, "input_tokens", "prompt_tokens"), _first_count(
+        used, "output_tokens", "completion_tokens"
+    )
+
+
+def _first_count(used: Mapping[str, Any], *names: str) -> int:
+    return next((used[name] for name in names if isinstance(used.get(name), int)), 0)
+
+
 def counts(total: int, completed: int, failed: int) -> dict[str, int]:
     """Show how many requests of a batch are done."""
     return {"total": total, "completed": completed, "failed": failed}

@@ -56,8 +56,9 @@ class StrictFormats:
 
     def _violation(self, name: str, schema: Any) -> str | None:
         key = name.encode() + b"\0" + orjson.dumps(schema)
-        if key not in self._violations:
-            if len(self._violations) >= _MAX_CACHED:
-                self._violations.clear()
-            self._violations[key] = strict_violation(name, schema)
-        return self._violations[key]
+        if key in self._violations:
+            return self._violations[key]
+        violation = strict_violation(name, schema)
+        if len(self._violations) < _MAX_CACHED:
+            self._violations[key] = violation
+        return violation

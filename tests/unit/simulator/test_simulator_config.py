@@ -1,8 +1,10 @@
 """Settings: from the command line and back, and never from the environment."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from batchline_simulator.config import SimulatorConfig
@@ -34,3 +36,25 @@ def test_environment_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PORT", "9")
 
     assert SimulatorConfig(data_dir=tmp_path).port == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"upstream": "localhost:11434"}, "http://"),
+        ({"upstream": "http://h", "upstream_key_env": "NO_SUCH_KEY"}, "NO_SUCH_KEY is not set"),
+        ({"upstream": "http://h", "responder": "m:f"}, "--upstream and --responder"),
+        ({"upstream_model": "m"}, "need --upstream"),
+        ({"quirks": ["odd"]}, "bare-ids"),
+    ],
+    ids=["no scheme", "no key", "two that answer", "no upstream", "unknown quirk"],
+)
+def test_wrong_setting_is_refused_at_the_start(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        SimulatorConfig(data_dir=tmp_path, **given)
+
+
+def test_quirks_are_given_as_a_list_of_names(tmp_path: Path) -> None:
+    arguments = ["--data-dir", str(tmp_path), "--quirks", "bare-ids,no-object"]
+
+    assert CliApp.run(SimulatorConfig, cli_args=arguments).quirks == {"bare-ids", "no-object"}
