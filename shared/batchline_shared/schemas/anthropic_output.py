@@ -1,0 +1,104 @@
+"""The JSON schema for Anthropic's `output_config.format`.
+
+Every property is required, whatever the model's defaults. That is a decision:
+an optional property counts against a budget of 24, and one that may also be
+null against a second of 16, so `x: int = 5` is simply asked for. What is left
+to count are unions, `X | None` among them.
+
+Source:
+    Anthropic, "Structured outputs" (docs/schemas.md says where and when it was read).
+    A refusal tells what counts: "parameters with type arrays or anyOf".
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from batchline_shared.schemas.keywords import is_finite
+from batchline_shared.schemas.lint import (
+    FREE_KEYS,
+    LOGIC,
+    TUPLES,
+    choices,
+    composition,
+    no_recursion,
+    open_object,
+    untyped,
+)
+from batchline_shared.schemas.problems import Problem
+from batchline_shared.schemas.rules import Rules
+from batchline_shared.schemas.tree import Schema, followed, walk
+from batchline_shared.schemas.writer import written
+
+__all__ = ["ANTHROPIC_OUTPUT", "MAX_UNIONS", "anthropic_schema"]
+
+MAX_UNIONS: Final = 16
+"""Properties that may hold more than one type, null included, in the whole schema."""
+
+_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"},
+)
+
+
+def anthropic_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Build the schema to send as `output_config.format.schema`.
+
+    Bounds, lengths, patterns, a set's uniqueness and formats that Anthropic does
+    not know go into the description, and are checked when the answer is validated
+    with the model.
+
+    Args:
+        model: A subclass of `BaseModel`. Neither it nor what it caches is changed.
+
+    Returns:
+        A new dict that shares nothing with the model. Definitions that are used
+        stand under `$defs`.
+
+    Raises:
+        SchemaError: Anthropic would refuse the schema, or always answer `{}`. Names
+            every field at fault.
+    """
+    return written(model, ANTHROPIC_OUTPUT)
+
+
+def _kept(keyword: str, value: Any) -> bool:
+    if keyword == "format":
+        return value in _FORMATS
+    if keyword == "minItems":
+        return is_finite(value) and value in {0, 1}
+    return keyword in {"type", "description", "enum", "const"}
+
+
+def _prepared(node: Schema) -> Schema:
+    """Leave out the type beside an enum: its values are held against it, and lists of types do not match."""
+    if "enum" not in node and "const" not in node:
+        return node
+    return {key: value for key, value in node.items() if key != "type"}
+
+
+def _limits(root: Schema, name: str) -> Iterator[Problem]:
+    """Count the unions, each definition's once; where it is unclear what counts, we count less."""
+    unions = [
+        f"{place.path}.{key}"
+        for place in walk(root, name)
+        for key, schema in place.node.get("properties", {}).items()
+        if "anyOf" in (followed(root, schema) or {})
+    ]
+    if len(unions) > MAX_UNIONS:
+        text = (
+            f"{len(unions)} fields may hold more than one type (`X | None` is one), and the limit is "
+            f"{MAX_UNIONS}. Give fields a default of their own type, such as `str = ''`, or split the model."
+        )
+        yield Problem(unions[MAX_UNIONS], text)
+
+
+ANTHROPIC_OUTPUT: Final = Rules(
+    name="Anthropic's output format",
+    kept=_kept,
+    refused=TUPLES | FREE_KEYS | LOGIC,
+    checks=(composition, open_object, untyped, choices),
+    root_checks=(no_recursion,),
+    prepared=_prepared,
+    limits=_limits,
+)
