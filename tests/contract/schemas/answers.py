@@ -5,6 +5,29 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from contract.schemas.constrained import (
+    BoolLiterals,
+    EmptyChoice,
+    Exclusive,
+    IntLiterals,
+    LargeBounds,
+    ListBounds,
+    Lookaround,
+    ManyExamples,
+    Moments,
+    Multiples,
+    NewTypes,
+    NullableChoice,
+    NullLiteral,
+    NumberEnums,
+    NumericText,
+    Scores,
+    Strict,
+    TextBounds,
+    TwoBounds,
+    WebPage,
+)
+from contract.schemas.loose import Anything, Deep, Dicts, Open, RootList, RootUnion, Sets, Tuples
 from contract.schemas.models import (
     Aliased,
     AllOfOne,
@@ -45,6 +68,23 @@ from contract.schemas.models import (
     Unicode,
     Wrapped,
 )
+from contract.schemas.shapes import (
+    BoolOrInt,
+    Country,
+    DeepUnion,
+    DescribedUnion,
+    DigitAlias,
+    DottedAlias,
+    Entries,
+    HoldsEmpty,
+    HoldsPartial,
+    ListOfOptional,
+    OptionalList,
+    SharedTwice,
+    SpacedAlias,
+    Town,
+    Twins,
+)
 from contract.schemas.unions import (
     CallableTaggedUnion,
     OptionalTaggedUnion,
@@ -54,6 +94,7 @@ from contract.schemas.unions import (
 )
 
 _PLAIN = {"name": "Ann", "age": 3}
+_TOWN = {"streets": [{"name": "High Street"}], "main": None}
 
 ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     Plain: _PLAIN,
@@ -115,5 +156,61 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     Unicode: {"größe": 1, "名前": "x"},
     Computed: {"a": 1},
     Dynamic: {"a": 1, "b": None},
+    IntLiterals: {"one": 1, "some": 3, "maybe": None},
+    BoolLiterals: {"yes": True, "either": False},
+    NumberEnums: {"ratio": 0.5, "ratios": [0.25], "switch": True},
+    NullLiteral: {"nothing": None, "either": None},
+    NullableChoice: {"colour": "red", "other": None},
+    EmptyChoice: {"answer": ""},
+    NumericText: {"digits": "1", "day": "2026-01-01", "mixed": "one", "truth": "true"},
+    Exclusive: {"a": 1, "b": 0.5, "c": 3},
+    TwoBounds: {"a": 4, "b": 5},
+    LargeBounds: {"a": 2**53, "b": 0},
+    Multiples: {"a": 3, "b": 1.5},
+    Scores: {"one": 0, "several": [5], "maybe": None},
+    ListBounds: {"two": [1, 2], "few": ["a"], "none": []},
+    TextBounds: {"code": "ab", "codes": ["abc"]},
+    Lookaround: {"word": "abc"},
+    Moments: {"a": "2026-01-01T00:00:00Z", "b": "2020-01-01", "c": ["2026-01-01"], "d": None},
+    WebPage: {"url": "https://a.example/"},
+    NewTypes: {"user": 7},
+    Strict: {"a": 1, "b": False},
+    ManyExamples: {"tag": "a", "plain": _PLAIN},
+    Town: _TOWN,
+    Country: {"towns": [_TOWN], "capital": _TOWN},
+    SharedTwice: {"one": _PLAIN, "some": [_PLAIN], "maybe": None, "either": {"name": "High Street"}},
+    DescribedUnion: {"value": "two", "values": [2, "two"]},
+    DeepUnion: {"value": ["a"]},
+    BoolOrInt: {"value": True},
+    ListOfOptional: {"values": [1, None], "pets": [None]},
+    OptionalList: {"values": None},
+    Entries: {
+        "entries": [{"key": "a", "value": _PLAIN}],
+        "pets": [{"key": "b", "value": {"kind": "cat", "lives": 9}}],
+    },
+    HoldsPartial: {"film": {"title": "M", "year": 1931}},
+    HoldsEmpty: {"nothing": {}},
+    SpacedAlias: {"given name": "Ann"},
+    DottedAlias: {"given.name": "Ann"},
+    DigitAlias: {"1st": "Ann"},
+    Twins: {"name": "a", "Name": "b"},
 }
-"""Each model, and one complete answer as the provider would send it."""
+"""Each model that OpenAI's strict mode takes, and one complete answer as the provider would send it."""
+
+LOOSE_ANSWERS: dict[type[BaseModel], Any] = {
+    Sets: {"one": [1, 2], "other": ["a"]},
+    Tuples: {"two": [1, "a"], "named": [1, "a"]},
+    Dicts: {
+        "counts": {"x": 1},
+        "nested": {"x": _PLAIN},
+        "bare": {"x": [None]},
+        "by_colour": {"red": 1},
+        "by_word": {"a": 1, "b": 2},
+    },
+    Open: {"a": 1, "more": "x"},
+    Anything: {"a": {"x": 1}, "b": [1, "x", None]},
+    RootList: [_PLAIN],
+    RootUnion: {"kind": "cat", "lives": 9},
+    Deep: {"a": {"b": {"c": {"d": {"e": {"f": {"leaf": 1}}}}}}},
+}
+"""The same for models that only some dialects take."""
