@@ -15,6 +15,8 @@ from batchline_simulator.server import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic_core import ErrorDetails
+
 __all__ = ["parse_simulator_arguments", "simulate"]
 
 
@@ -46,8 +48,11 @@ def parse_simulator_arguments(arguments: Sequence[str], *, default_data_dir: str
         raise InvalidInputError(f"{str(error).removeprefix('error parsing CLI: ')}") from None
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise InvalidInputError(
-            "; ".join(
-                f"--{'.'.join(map(str, item['loc'])).replace('_', '-')}: {item['msg']}" for item in problems
-            )
-        ) from None
+        raise InvalidInputError("; ".join(map(_told, problems))) from None
+
+
+def _told(problem: ErrorDetails) -> str:
+    """Name the option, unless the problem is that several of them do not go together."""
+    message = problem["msg"].removeprefix("Value error, ")
+    option = ".".join(map(str, problem["loc"])).replace("_", "-")
+    return f"--{option}: {message}" if option else message

@@ -25,9 +25,24 @@ def test_every_option_of_the_simulator_can_be_given() -> None:
     assert (config.data_dir, config.speed, config.fault) == (Path("x"), 100.0, {"row.server_error": 0.5})
 
 
+def test_a_live_model_is_named_with_its_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM_KEY", "planted-key")
+    given = "--upstream http://localhost:11434/v1 --upstream-key-env TEAM_KEY --upstream-parallel 8"
+    config = parse_simulator_arguments(given.split(), default_data_dir=HOME)
+
+    assert (config.upstream, config.upstream_parallel) == ("http://localhost:11434/v1", 8)
+    assert "planted-key" not in repr(config)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--sped", "1"], "--sped"), (["--speed", "-1"], "--speed"), (["--port", "x"], "--port")],
+    [
+        (["--sped", "1"], "--sped"),
+        (["--speed", "-1"], "--speed"),
+        (["--port", "x"], "--port"),
+        (["--upstream", "localhost"], "--upstream: give a URL"),
+        (["--upstream-model", "m"], "^--upstream-key-env and --upstream-model need --upstream$"),
+    ],
 )
 def test_a_wrong_option_is_named(arguments: list[str], word: str) -> None:
     with pytest.raises(InvalidInputError, match=word):
