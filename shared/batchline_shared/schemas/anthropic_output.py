@@ -3,7 +3,9 @@
 Every property is required, whatever the model's defaults. That is a decision:
 an optional property counts against a budget of 24, and one that may also be
 null against a second of 16, so `x: int = 5` is simply asked for. What is left
-to count are unions, `X | None` among them.
+to count are unions, `X | None` among them. Where there are more than 16, the
+first budget is spent after all: fields of `X | None = None` may then be absent
+instead of null, as many as it takes, which the model reads as the same.
 
 Source:
     Anthropic, "Structured outputs" (docs/schemas.md says where and when it was read).
@@ -11,6 +13,7 @@ Source:
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -27,14 +30,17 @@ from batchline_shared.schemas.lint import (
     untyped,
 )
 from batchline_shared.schemas.problems import Problem
-from batchline_shared.schemas.rules import Rules
+from batchline_shared.schemas.rules import Rules, unlimited
 from batchline_shared.schemas.tree import Schema, followed, walk
 from batchline_shared.schemas.writer import written
 
-__all__ = ["ANTHROPIC_OUTPUT", "MAX_UNIONS", "anthropic_schema"]
+__all__ = ["ANTHROPIC_OUTPUT", "MAX_OPTIONAL", "MAX_UNIONS", "anthropic_schema"]
 
 MAX_UNIONS: Final = 16
 """Properties that may hold more than one type, null included, in the whole schema."""
+
+MAX_OPTIONAL: Final = 24
+"""Properties that may be left out, in the whole schema."""
 
 _FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"},
@@ -59,7 +65,11 @@ def anthropic_schema(model: type[BaseModel]) -> dict[str, Any]:
         SchemaError: Anthropic would refuse the schema, or always answer `{}`. Names
             every field at fault.
     """
-    return written(model, ANTHROPIC_OUTPUT)
+    schema = written(model, _UNCOUNTED)
+    excess = len(_unions(schema, model.__name__)) - MAX_UNIONS
+    if excess <= 0:
+        return schema
+    return written(model, replace(ANTHROPIC_OUTPUT, spared=min(excess, MAX_OPTIONAL)))
 
 
 def _kept(keyword: str, value: Any) -> bool:
@@ -77,18 +87,28 @@ def _prepared(node: Schema) -> Schema:
     return {key: value for key, value in node.items() if key != "type"}
 
 
-def _limits(root: Schema, name: str) -> Iterator[Problem]:
-    """Count the unions, each definition's once; where it is unclear what counts, we count less."""
-    unions = [
+def _unions(root: Schema, name: str) -> list[str]:
+    """List the fields that may hold more than one type, each definition's once.
+
+    It is not published whether a definition counts wherever it is used; we count less.
+    """
+    return [
         f"{place.path}.{key}"
         for place in walk(root, name)
         for key, schema in place.node.get("properties", {}).items()
         if "anyOf" in (followed(root, schema) or {})
     ]
+
+
+def _limits(root: Schema, name: str) -> Iterator[Problem]:
+    unions = _unions(root, name)
     if len(unions) > MAX_UNIONS:
+        nodes = [place.node for place in walk(root, name)]
+        spared = sum(len(node.get("properties", {})) - len(node.get("required", [])) for node in nodes)
         text = (
-            f"{len(unions)} fields may hold more than one type (`X | None` is one), and the limit is "
-            f"{MAX_UNIONS}. Give fields a default of their own type, such as `str = ''`, or split the model."
+            f"{len(unions) + spared} fields may hold more than one type (`X | None` is one). The limit is "
+            f"{MAX_UNIONS}, and {MAX_OPTIONAL} more of `X | None = None`. Give fields a default of their own "
+            "type, such as `str = ''`, or split the model."
         )
         yield Problem(unions[MAX_UNIONS], text)
 
@@ -102,3 +122,5 @@ ANTHROPIC_OUTPUT: Final = Rules(
     prepared=_prepared,
     limits=_limits,
 )
+
+_UNCOUNTED: Final = replace(ANTHROPIC_OUTPUT, limits=unlimited)

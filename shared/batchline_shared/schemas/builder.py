@@ -5,7 +5,8 @@ an `allOf` of one and a `$ref` with siblings are merged, a tagged union becomes
 a plain one, objects are closed, and every property is required whatever its
 default. The last is a decision: the same answer is asked for of every
 provider, a model asked for all fields leaves none out, and providers count
-optional fields against budgets (24 at Anthropic) or slow down with them.
+optional fields against budgets (24 at Anthropic) or slow down with them. Only
+where a dialect spends that budget on purpose are some fields left out.
 """
 
 from copy import deepcopy
@@ -39,6 +40,7 @@ class Builder:
         self._pending: list[str] = []
         self._definitions: dict[str, Schema] = {}
         self._properties = 0
+        self._spare = rules.spared
 
     def build(self) -> Schema:
         """Write the root, then the definitions that it turned out to need.
@@ -105,7 +107,7 @@ class Builder:
         return inner
 
     def _object(self, properties: dict[str, Schema], active: frozenset[str]) -> Schema:
-        """Require all of an object, in the order the model declares."""
+        """Require all of an object, in the order the model declares, but what the rules spare."""
         self._properties += len(properties)
         if self._properties > MAX_PROPERTIES:
             # Here as well as in the limits: inlining can double at each level, and
@@ -113,10 +115,16 @@ class Builder:
             self._refuse(
                 f"more than {MAX_PROPERTIES:,} properties once its references are inlined. Split the model."
             )
-        return {
-            "properties": {name: self._node(schema, active) for name, schema in properties.items()},
-            "required": list(properties),
-        }
+        written: dict[str, Schema] = {}
+        required: list[str] = []
+        for name, schema in properties.items():
+            value = _value_or_absent(schema) if self._spare else None
+            if value is None:
+                required.append(name)
+            else:
+                self._spare -= 1
+            written[name] = self._node(schema if value is None else value, active)
+        return {"properties": written, "required": required}
 
     def _others(self, declared: Any, active: frozenset[str]) -> Any:
         """Write what keys without a name may hold: nothing, unless the dialect let the lint pass it."""
@@ -141,6 +149,17 @@ class Builder:
 
     def _refuse(self, text: str) -> None:
         raise_for([Problem(self._name, text)], model=self._name, dialect=self._rules.name)
+
+
+def _value_or_absent(schema: Schema) -> Schema | None:
+    """Take null out of `X | None = None`, or return None where that would not leave a plain X."""
+    members = schema.get("anyOf", [])
+    values = [member for member in members if member != {"type": "null"}]
+    if len(members) != len(values) + 1 or len(values) != 1 or schema.get("default", "") is not None:
+        return None
+    if any(key in values[0] for key in ("anyOf", "oneOf")):
+        return None
+    return {**values[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
 
 
 def _key(ref: str) -> str:

@@ -12,7 +12,7 @@ from batchline_shared.schemas.keywords import Kept
 from batchline_shared.schemas.problems import Problem
 from batchline_shared.schemas.tree import Schema
 
-__all__ = ["NodeCheck", "RootCheck", "Rules"]
+__all__ = ["NodeCheck", "RootCheck", "Rules", "unlimited"]
 
 NodeCheck = Callable[[Schema], Iterator[str]]
 """Finds what is wrong with one schema, without its children. Yields texts without a path."""
@@ -25,7 +25,8 @@ def _as_it_is(node: Schema) -> Schema:
     return node
 
 
-def _unlimited(root: Schema, name: str) -> Iterator[Problem]:  # noqa: ARG001 - the shape of a RootCheck
+def unlimited(root: Schema, name: str) -> Iterator[Problem]:  # noqa: ARG001 - the shape of a RootCheck
+    """Find no limit exceeded."""
     return iter(())
 
 
@@ -51,11 +52,14 @@ class Rules:
     references: bool = True
     """Whether definitions are sent. If not, each is written out wherever it is used."""
 
+    spared: int = 0
+    """How many fields of `X | None = None`, the first ones, are left out instead of being null."""
+
     prepared: Callable[[Schema], Schema] = _as_it_is
     """Rewrites one of Pydantic's schemas into what the dialect can say. Returns a new dict."""
 
     finished: Callable[[Schema], Schema] = _as_it_is
     """Translates the whole schema once it is written. Returns a new dict."""
 
-    limits: RootCheck = _unlimited
+    limits: RootCheck = unlimited
     """Which limits the finished schema exceeds."""

@@ -42,12 +42,18 @@ def holding(annotation: Any, **about: Any) -> type[BaseModel]:
     return create_model("M", x=(annotation, Field(**about)))
 
 
+def many(count: int, default: Any) -> type[BaseModel]:
+    return create_model("M", **{f"f{i}": (int | None, default) for i in range(count)})  # type: ignore[call-overload, no-any-return]
+
+
 CONSTRUCTS: dict[str, type[BaseModel]] = {
     "a model, and one inside of it": holding(Plain),
     "a list, `tuple[X, ...]`": holding(tuple[int, ...]),
     "a default: left out, the field is asked for": holding(int, default=5),
     "`X | None`": holding(int | None, default=None),
-    "17 fields of `X | None`": create_model("M", **{f"f{i}": (int | None, None) for i in range(17)}),  # type: ignore[call-overload]
+    "17 fields of `X | None`": many(17, ...),
+    "17 to 40 fields of `X | None = None`": many(40, None),
+    "41 of them": many(41, None),
     "a union, with or without a discriminator": holding(Annotated[Cat | Dog, Field(discriminator="kind")]),
     "`Literal` and `Enum` of strings": holding(Colour),
     "… that look like numbers, dates or truth values": holding(Literal["1", "2"]),

@@ -165,20 +165,70 @@ def test_what_anthropic_would_refuse_or_always_leave_empty_is_refused(
     assert caught.value.path == path
 
 
-def nullable(count: int, name: str = "M") -> type[BaseModel]:
-    return create_model(name, **{f"f{index}": (int | None, None) for index in range(count)})  # type: ignore[call-overload, no-any-return]
+def nullable(count: int, name: str = "M", default: Any = None) -> type[BaseModel]:
+    return create_model(name, **{f"f{index}": (int | None, default) for index in range(count)})  # type: ignore[call-overload, no-any-return]
 
 
-def test_sixteen_unions_are_allowed_and_one_more_is_not() -> None:
-    anthropic_schema(nullable(16))
+NULLABLE = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
 
-    with pytest.raises(SchemaError, match=r"17 fields may hold more than one type.*limit is 16") as caught:
-        anthropic_schema(nullable(17))
+
+def test_sixteen_unions_are_asked_for_as_they_are() -> None:
+    schema = anthropic_schema(nullable(16))
+
+    assert list(schema["properties"].values()) == [NULLABLE] * 16
+    assert len(schema["required"]) == 16
+
+
+def test_beyond_sixteen_as_many_as_needed_may_be_absent_instead_of_null() -> None:
+    model = nullable(18)
+    schema = anthropic_schema(model)
+
+    assert list(schema["properties"].values()) == [{"type": "integer"}] * 2 + [NULLABLE] * 16
+    assert schema["required"] == [f"f{index}" for index in range(2, 18)]
+    assert model.model_validate(dict.fromkeys(schema["required"])) == model()
+
+
+def test_forty_unions_that_default_to_none_are_allowed_and_one_more_is_not() -> None:
+    assert len(anthropic_schema(nullable(40))["required"]) == 16
+
+    with pytest.raises(SchemaError, match=r"41 fields may hold more than one type.*limit is 16") as caught:
+        anthropic_schema(nullable(41))
+    assert caught.value.path == "M.f40"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        pytest.param(int | None, ..., id="no-default"),
+        pytest.param(int | None, 1, id="another-default"),
+        pytest.param(int | str, 1, id="without-null"),
+        pytest.param(int | str | None, None, id="two-types-beside-null"),
+    ],
+)
+def test_a_seventeenth_union_that_could_not_be_absent_is_refused(annotation: Any, default: Any) -> None:
+    model = create_model("M", **{f"f{index}": (annotation, default) for index in range(17)})  # type: ignore[call-overload]
+
+    with pytest.raises(SchemaError, match="17 fields may hold more than one type") as caught:
+        anthropic_schema(model)
     assert caught.value.path == "M.f16"
 
 
+def test_the_words_about_a_field_that_may_be_absent_are_kept() -> None:
+    described = create_model(
+        "Outer", first=(Plain | None, Field(None, description="d")), rest=(nullable(16), ...)
+    )
+    schema = anthropic_schema(described)
+
+    assert schema["properties"]["first"] == {"description": "d", **CLOSED_PLAIN}
+    assert schema["required"] == ["rest"]
+
+
 def test_unions_count_across_models_and_behind_references() -> None:
-    outer = create_model("Outer", a=(nullable(9, "A"), ...), b=(list[nullable(8, "B")], ...))  # type: ignore[misc]
+    outer = create_model(
+        "Outer",
+        a=(nullable(9, "A", ...), ...),
+        b=(list[nullable(8, "B", ...)], ...),  # type: ignore[misc]
+    )
 
     with pytest.raises(SchemaError, match="17 fields") as caught:
         anthropic_schema(outer)
