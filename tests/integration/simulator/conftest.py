@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
 from openai.types import Batch
 
+from anthropic_bench import AnthropicBench
 from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
 
 CHAT = "/v1/chat/completions"
@@ -128,3 +130,30 @@ def shared_client(shared_simulator: SimulatorProcess) -> Iterator[OpenAI]:
 def bench(simulator: SimulatorProcess, shared_client: OpenAI) -> Bench:
     del simulator  # only for its faults, which it clears
     return Bench(shared_client)
+
+
+@pytest.fixture
+def open_claude() -> Iterator[Callable[..., AnthropicBench]]:
+    """Make benches of Anthropic's SDK on any simulator, with any client options."""
+    clients: list[Anthropic] = []
+
+    def bench(simulator: SimulatorProcess, **options: Any) -> AnthropicBench:
+        given = {"api_key": "key", "max_retries": 0} | options
+        clients.append(Anthropic(base_url=simulator.url, **given))
+        return AnthropicBench(clients[-1])
+
+    yield bench
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def shared_claude(shared_simulator: SimulatorProcess) -> Iterator[Anthropic]:
+    with Anthropic(base_url=shared_simulator.url, api_key="key", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def claude(simulator: SimulatorProcess, shared_claude: Anthropic) -> AnthropicBench:
+    del simulator  # only for its faults, which it clears
+    return AnthropicBench(shared_claude)
