@@ -20,8 +20,9 @@ from batchline_shared.errors import (
 )
 from batchline_worker.providers.base import BROKEN_OFF
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
-from batchline_worker.providers.openai_batch import marks, remote_batch
+from batchline_worker.providers.openai_batch import identifier, marks, remote_batch
 from batchline_worker.providers.openai_client import OpenAIClient
+from batchline_worker.providers.openai_pages import read_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from batchline_shared.accounts import Account
     from batchline_worker.providers.base import RemoteBatch, Search, Submission
+    from batchline_worker.providers.openai_pages import Page
 
 __all__ = ["OpenAIProvider", "make_provider"]
 
@@ -101,8 +103,9 @@ class OpenAIProvider:
         reply = self._client.json(
             lambda sdk: sdk.files.with_raw_response.create(file=file, purpose="batch", timeout=timeout)
         )
-        if isinstance(reply, dict) and isinstance(reply.get("id"), str) and reply["id"]:
-            return cast("str", reply["id"])
+        file_id = identifier(reply.get("id")) if isinstance(reply, dict) else None
+        if file_id is not None:
+            return file_id
         raise self._client.not_understood("an upload")
 
     def create(self, submission: Submission) -> RemoteBatch:
@@ -122,10 +125,14 @@ class OpenAIProvider:
     def find(self, search: Search) -> list[RemoteBatch]:
         """See `Provider.find`."""
         ours: list[RemoteBatch] = []
-        for page in self._pages():
-            ours += [batch for batch in page if _is_sought(batch, search)]
-            if any(b.created_at_s is not None and b.created_at_s < search.since_s for b in page):
-                break
+        try:
+            for page in self._pages():
+                ours += [batch for batch in page.batches if _is_sought(batch, search)]
+                if page.reaches_back(search.since_s):
+                    break
+        except ProviderRejectedError as error:
+            # A server without lists has not said that there is no batch.
+            raise ProviderUnavailableError(self.name, f"no list of batches: {error}") from error
         return sorted(ours, key=lambda batch: batch.created_at_s or 0.0)
 
     def poll(self, batch_id: str) -> RemoteBatch:
@@ -138,7 +145,8 @@ class OpenAIProvider:
         found: dict[str, RemoteBatch] = {}
         try:
             if len(missing) >= _WORTH_A_PAGE:
-                self._poll_pages(missing, found)
+                with contextlib.suppress(ProviderRejectedError, ProviderUnavailableError):
+                    self._poll_pages(missing, found)
             self._poll_singly(missing, found)
         except BatchlineError:
             if not found:
@@ -151,10 +159,12 @@ class OpenAIProvider:
             return self._again(
                 lambda: self._batch(lambda sdk: sdk.batches.with_raw_response.cancel(batch_id))
             )
-        except ProviderUnavailableError as error:
-            if error.status_code != _CONFLICT:
+        except (ProviderRejectedError, ProviderUnavailableError) as error:
+            # Servers like OpenAI refuse with a 400, 404, 422 or 500 what OpenAI refuses with a 409.
+            batch = self.poll(batch_id)
+            if not batch.phase.is_final and error.status_code != _CONFLICT:
                 raise
-        return self.poll(batch_id)
+            return batch
 
     def lines(self, batch: RemoteBatch) -> Iterator[bytes]:
         """See `Provider.lines`."""
@@ -180,41 +190,41 @@ class OpenAIProvider:
             if name:
                 self._delete_file(name)
 
-    def _delete_file(self, file_id: str) -> None:
+    def _delete_file(self, reference: str) -> None:
+        place = self._client.place_of(reference)
+        if place is None or not (file_id := place.file_id):
+            return  # only a link leads to it, and the server's own rules delete it
         try:
             self._again(lambda: self._client.ask(lambda sdk: sdk.files.with_raw_response.delete(file_id)))
         except ProviderRejectedError as error:
             if error.status_code != _NOT_FOUND:
                 raise
 
-    def _pages(self) -> Iterator[list[RemoteBatch]]:
+    def _pages(self) -> Iterator[Page]:
         """List the account's batches, newest first; raise rather than end early."""
         cursor: str | None = None
         while True:
-            batches, more = self._again(partial(self._page, cursor))
-            yield batches
-            if not more:
+            page = self._again(partial(self._page, cursor))
+            yield page
+            if not page.more:
                 return
-            if not batches or batches[-1].id == cursor:
+            if not page.batches or page.batches[-1].id == cursor:
                 raise self._client.not_understood("a list of batches that promises more and does not go on")
-            cursor = batches[-1].id
+            cursor = page.batches[-1].id
 
-    def _page(self, after: str | None) -> tuple[list[RemoteBatch], bool]:
+    def _page(self, after: str | None) -> Page:
         query: dict[str, Any] = {"after": after} if after else {}
-        reply = self._client.json(lambda sdk: sdk.batches.with_raw_response.list(limit=_PAGE_SIZE, **query))
-        data = reply.get("data") if isinstance(reply, dict) else None
-        batches = [remote_batch(item) for item in data] if isinstance(data, list) else [None]
-        known = [batch for batch in batches if batch is not None]
-        if len(known) != len(batches):
+        page = read_page(
+            self._client.json(lambda sdk: sdk.batches.with_raw_response.list(limit=_PAGE_SIZE, **query))
+        )
+        if page is None:
             raise self._client.not_understood("a list of batches")
-        more = reply.get("has_more")
-        # Where a server leaves it out, a full page may not be the last one.
-        return known, more if isinstance(more, bool) else len(known) >= _PAGE_SIZE
+        return page
 
     def _poll_pages(self, missing: dict[str, None], found: dict[str, RemoteBatch]) -> None:
         """Read list pages while each of them spares calls: it has to name two ids, or it is no cheaper."""
         for page in self._pages():
-            hits = {batch.id: batch for batch in page if batch.id in missing}
+            hits = {batch.id: batch for batch in page.batches if batch.id in missing}
             found.update(hits)
             for batch_id in hits:
                 del missing[batch_id]
@@ -227,8 +237,11 @@ class OpenAIProvider:
                 found[batch_id] = self.poll(batch_id)
 
     def _content(self, file_id: str) -> Iterator[bytes]:
+        place = self._client.place_of(file_id)
+        if place is None:
+            raise ProviderRejectedError(self.name, "the results are on another host, which is not followed")
         try:
-            yield from self._client.content(file_id, silence_s=self._transfer_timeout_s)
+            yield from self._client.content(place, silence_s=self._transfer_timeout_s)
         except ProviderRejectedError as error:
             # The batch names this file, so a refusal means "not yet" more often than "never".
             raise ProviderUnavailableError(

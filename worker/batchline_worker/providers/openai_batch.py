@@ -8,29 +8,49 @@ Source: OpenAI's batch object reference; oddities in `docs/providers.md`.
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, RemoteBatch, SendAgain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["marks", "remote_batch"]
+__all__ = ["identifier", "marks", "remote_batch"]
 
 _PHASES: Mapping[str, BatchPhase] = MappingProxyType(
     {
         "validating": BatchPhase.VALIDATING,
+        "queued": BatchPhase.VALIDATING,
+        "pending": BatchPhase.VALIDATING,
         "in_progress": BatchPhase.RUNNING,
+        "running": BatchPhase.RUNNING,
+        "processing": BatchPhase.RUNNING,
         "finalizing": BatchPhase.FINALIZING,
         "completed": BatchPhase.COMPLETED,
+        "succeeded": BatchPhase.COMPLETED,
+        "success": BatchPhase.COMPLETED,
         "failed": BatchPhase.FAILED,
+        "error": BatchPhase.FAILED,
         "expired": BatchPhase.EXPIRED,
         "cancelling": BatchPhase.CANCELLING,
+        "canceling": BatchPhase.CANCELLING,
         "cancelled": BatchPhase.CANCELLED,
+        "canceled": BatchPhase.CANCELLED,
     }
 )
+"""OpenAI's words, and what servers like OpenAI's say instead; in any case, with `-` for `_`."""
+
+_RESULTS = (("output_file_id", "output_file_url"), ("error_file_id", "error_file_url"))
+"""Where results are, by id or else by link; a server that has neither may give one `results_url`."""
+
+_MILLISECONDS_FROM = 1e11
+"""A Unix time above this is no number of seconds before the year 5138."""
 
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 """OpenAI's limits of metadata: pairs, characters of a key, characters of a value."""
@@ -39,6 +59,9 @@ _TOKEN_LIMIT = re.compile(r"Limit:\s*([\d,]+)\s*enqueued tokens", re.ASCII)
 """The same error is used for enqueued requests, whose limit is no number of tokens."""
 
 _MESSAGE_LIMIT = 500
+_STATUS_LIMIT = 40
+
+_log = structlog.get_logger("batchline.openai")
 
 
 def remote_batch(body: Any) -> RemoteBatch | None:
@@ -50,28 +73,36 @@ def remote_batch(body: Any) -> RemoteBatch | None:
     Returns:
         The batch; None where the reply is no batch object.
     """
-    if not isinstance(body, dict) or body.get("object") != "batch" or not _text(body.get("id")):
+    batch_id = identifier(body.get("id")) if isinstance(body, dict) and _is_batch(body) else None
+    if batch_id is None:
         return None
     status = _text(body.get("status")) or ""
     counts = _mapping(body.get("request_counts"))
-    phase = _PHASES.get(status, BatchPhase.UNKNOWN)
-    errors = _line_errors(_mapping(body.get("errors")).get("data"))
-    files = (_text(body.get("output_file_id")), _text(body.get("error_file_id")))
+    phase = _PHASES.get(status.lower().replace("-", "_"), BatchPhase.UNKNOWN)
+    if phase is BatchPhase.UNKNOWN:
+        _log.warning("status_unknown", batch=batch_id, status=status[:_STATUS_LIMIT])
+    errors = _line_errors(body.get("errors"))
     return RemoteBatch(
-        id=body["id"],
+        id=batch_id,
         status=status,
         phase=phase,
         total=_count(counts.get("total")),
         completed=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
-        result_files=tuple(dict.fromkeys(file for file in files if file)),
+        result_files=_result_files(body),
         errors=errors,
         created_at_s=_seconds(body.get("created_at")),
-        input_file_id=_text(body.get("input_file_id")),
+        input_file_id=identifier(body.get("input_file_id")),
         shard_id=_text(_mapping(body.get("metadata")).get(SHARD_MARK)),
         send_again=_send_again(errors) if phase is BatchPhase.FAILED else None,
         enqueued_limit_tokens=_enqueued_limit(errors),
     )
+
+
+def _is_batch(body: Mapping[str, Any]) -> bool:
+    """Whether an object calls itself a batch; one that does not say what it is must have a status."""
+    kind = body.get("object")
+    return kind == "batch" or (kind is None and isinstance(body.get("status"), str))
 
 
 def marks(shard_id: str, metadata: Mapping[str, str]) -> dict[str, str]:
@@ -92,24 +123,63 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def identifier(value: Any) -> str | None:
+    """Read an id; some servers number their objects."""
+    return str(value) if type(value) is int else _text(value)
+
+
 def _count(value: Any) -> int:
-    return value if type(value) is int and value > 0 else 0
+    """Read a count, which some servers write as text; 0 where there is none."""
+    number = _number(value)
+    return int(number) if number is not None and number > 0 else 0
+
+
+def _number(value: Any) -> float | None:
+    if type(value) not in (int, float, str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _seconds(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) else None
+    """Read a Unix time, in seconds or milliseconds, or an ISO 8601 one, in UTC where it names no zone."""
+    number = _number(value)
+    if number is not None:
+        return number / 1000 if number > _MILLISECONDS_FROM else number
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _line_errors(data: Any) -> tuple[LineError, ...]:
-    return tuple(
-        LineError(
-            line=error.get("line") if type(error.get("line")) is int else None,
-            code=_text(error.get("code")),
-            message=(_text(error.get("message")) or "")[:_MESSAGE_LIMIT],
-            param=_text(error.get("param")),
-        )
-        for error in (data if isinstance(data, list) else ())
-        if isinstance(error, dict)
+def _result_files(body: Mapping[str, Any]) -> tuple[str, ...]:
+    files = [identifier(body.get(by_id)) or _text(body.get(by_link)) for by_id, by_link in _RESULTS]
+    if not any(files):
+        files = [_text(body.get("results_url"))]
+    return tuple(dict.fromkeys(file for file in files if file))
+
+
+def _line_errors(errors: Any) -> tuple[LineError, ...]:
+    """Read why a batch failed: OpenAI's list object, or a list, an object or text alone."""
+    data = errors["data"] if isinstance(errors, dict) and "data" in errors else errors
+    found = [_line_error(error) for error in (data if isinstance(data, list) else [data])]
+    return tuple(error for error in found if error is not None)
+
+
+def _line_error(error: Any) -> LineError | None:
+    if isinstance(error, str) and error:
+        return LineError(line=None, code=None, message=error[:_MESSAGE_LIMIT], param=None)
+    if not isinstance(error, dict) or not (error.get("message") or error.get("code")):
+        return None
+    return LineError(
+        line=_count(error.get("line")) or None,
+        code=identifier(error.get("code")),
+        message=(_text(error.get("message")) or "")[:_MESSAGE_LIMIT],
+        param=_text(error.get("param")),
     )
 
 

@@ -5,24 +5,32 @@ Its own retries are off: the SDK would send a create three times over.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
 from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
 from batchline_worker.providers.openai_errors import translated
+from batchline_worker.providers.openai_links import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from openai import OpenAI, Timeout
     from openai._legacy_response import LegacyAPIResponse
+    from openai._types import RequestOptions
+
+    from batchline_worker.providers.openai_links import Place
 
 __all__ = ["OpenAIClient"]
 
 T = TypeVar("T")
+
+_STREAMED: Final = {"accept": "application/binary", "x-stainless-raw-response": "stream"}
+"""Headers of a download by link: the second has the SDK hand it on as it comes."""
 
 
 class OpenAIClient:
@@ -71,12 +79,19 @@ class OpenAIClient:
         # Out here the original, which may quote the key, is no context of what is logged.
         raise failure
 
-    def content(self, file_id: str, *, silence_s: float) -> Iterator[bytes]:
+    def place_of(self, reference: str) -> Place | None:
+        """Tell where a result file is; None where that is another host than the account's."""
+        return place_of(reference, str(self._get().base_url))
+
+    def content(self, place: Place, *, silence_s: float) -> Iterator[bytes]:
         """Stream a file's bytes; a broken connection or a wrong length raises."""
         sdk = self._get()
         timeout = self.timeout(silence_s)
         try:
-            with sdk.files.with_streaming_response.content(file_id, timeout=timeout) as reply:
+            if place.url:
+                yield from _followed(sdk, place.url, timeout)
+                return
+            with sdk.files.with_streaming_response.content(place.file_id, timeout=timeout) as reply:
                 yield from reply.iter_bytes()
         except Exception as error:  # noqa: BLE001 - the HTTP library's own exceptions come through here
             failure = translated(error, name=self.name, secret=sdk.api_key)
@@ -122,3 +137,12 @@ class OpenAIClient:
         return ProviderUnavailableError(
             self.name, f"the reply is not {expected}; does a proxy answer instead?"
         )
+
+
+def _followed(sdk: OpenAI, url: str, timeout: Timeout) -> Iterator[bytes]:
+    """Stream what a link leads to. The SDK's client sends the key, so the link must be of its host."""
+    import httpx2  # noqa: PLC0415 - loaded by the first call
+
+    options: RequestOptions = {"headers": _STREAMED, "timeout": timeout}
+    with contextlib.closing(sdk.get(url, cast_to=httpx2.Response, options=options)) as reply:
+        yield from reply.iter_bytes()

@@ -145,11 +145,11 @@ def test_a_search_that_cannot_be_complete_raises(
         openai.find(Search("s", "f", 1, since_s=0, until_s=9e9))
 
 
-def test_a_search_goes_on_after_a_full_page_of_a_server_that_does_not_say_whether_there_is_more(
+def test_a_search_goes_on_to_an_empty_page_of_a_server_that_does_not_say_whether_there_is_more(
     server: ScriptedServer, reply: Any, openai: OpenAIProvider
 ) -> None:
-    full = [batch(number) for number in range(200, 100, -1)]
-    server.replies = [reply(page(*full, more=None)), reply(page(batch(1, input_file_id="f"), more=None))]
+    pages = [page(batch(3), batch(2), more=None), page(batch(1, input_file_id="f"), more=None)]
+    server.replies = [reply(one) for one in (*pages, page(more=None))]
 
     assert [remote.id for remote in openai.find(Search("s", "f", 1, since_s=0, until_s=9e9))] == ["b1"]
 

@@ -99,7 +99,7 @@ def test_four_phases_are_final(phase: BatchPhase) -> None:
     assert phase.is_final == (phase.value in {"completed", "failed", "expired", "cancelled"})
 
 
-@pytest.mark.parametrize("counts", [None, {}, {"total": None, "completed": "3", "failed": -1}, []])
+@pytest.mark.parametrize("counts", [None, {}, {"total": None, "completed": "many", "failed": -1}, []])
 def test_counts_that_are_none_are_0(counts: Any) -> None:
     read = batch(request_counts=counts)
 
@@ -157,3 +157,87 @@ def test_metadata_is_cut_to_openai_s_limits_and_never_loses_our_mark() -> None:
     assert len(marked) == 16
     assert max(map(len, marked)) == 64
     assert max(map(len, marked.values())) == 512
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        ("COMPLETED", BatchPhase.COMPLETED),
+        ("In-Progress", BatchPhase.RUNNING),
+        ("canceled", BatchPhase.CANCELLED),
+        ("queued", BatchPhase.VALIDATING),
+    ],
+)
+def test_what_servers_like_openai_call_a_status_has_its_phase(status: str, phase: BatchPhase) -> None:
+    read = batch(status=status)
+
+    assert (read.status, read.phase) == (status, phase)
+
+
+def test_an_object_that_does_not_say_what_it_is_is_a_batch_where_it_has_a_status() -> None:
+    read = remote_batch({"id": 7, "status": "in_progress"})
+
+    assert read is not None
+    assert read.id == "7"
+    assert remote_batch({"id": 7}) is None
+    assert remote_batch({"id": "file-1", "object": "file", "status": "processed"}) is None
+
+
+def test_counts_may_be_text() -> None:
+    read = batch(request_counts={"total": "3", "completed": 2.0, "failed": "1"})
+
+    assert (read.total, read.completed, read.failed) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        1736489775,
+        1736489775.0,
+        "1736489775",
+        1736489775000,
+        "2025-01-10T06:16:15Z",
+        "2025-01-10T06:16:15",
+        "2025-01-10T07:16:15.000+01:00",
+    ],
+)
+def test_a_time_may_be_a_number_or_text(moment: Any) -> None:
+    assert batch(created_at=moment).created_at_s == 1736489775
+
+
+@pytest.mark.parametrize("moment", [None, "yesterday", "", [], {}, True, float("nan"), "inf"])
+def test_a_time_that_is_none_is_none(moment: Any) -> None:
+    assert batch(created_at=moment).created_at_s is None
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        {"data": [{"message": "No.", "line": "2"}]},
+        [{"message": "No.", "line": 2}],
+        {"message": "No.", "line": 2},
+    ],
+)
+def test_errors_may_come_without_their_list(errors: Any) -> None:
+    (error,) = batch(status="failed", errors=errors).errors
+
+    assert (error.message, error.line) == ("No.", 2)
+
+
+def test_errors_may_be_text() -> None:
+    for errors in ("No.", ["No."]):
+        assert [error.message for error in batch(status="failed", errors=errors).errors] == ["No."]
+
+
+@pytest.mark.parametrize("errors", [None, {}, [], "", {"data": None}, {"object": "list"}, [None, 3], 7])
+def test_errors_that_say_nothing_are_none(errors: Any) -> None:
+    assert batch(errors=errors).errors == ()
+
+
+def test_results_may_be_named_by_links() -> None:
+    linked = {"output_file_url": "/r/out", "error_file_url": "/r/err"}
+
+    assert batch(**linked).result_files == ("/r/out", "/r/err")
+    assert batch(output_file_id="o", **linked).result_files == ("o", "/r/err")
+    assert batch(results_url="/r/all").result_files == ("/r/all",)
+    assert batch(output_file_id="o", results_url="/r/all").result_files == ("o",)
