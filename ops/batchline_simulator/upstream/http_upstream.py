@@ -62,6 +62,8 @@ class HttpUpstream:
             model: Asked instead of the one that a request names.
             key: Sent as a bearer token.
         """
+        # By default each retry is printed where structlog is installed, into a pipe that nobody may read.
+        stamina.instrumentation.set_on_retry_hooks([])
         self.slots = asyncio.Semaphore(parallel)
         self._base = url.rstrip("/")
         self._attempts = attempts

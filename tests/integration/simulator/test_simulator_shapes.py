@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from openai.types import Batch, FileObject
+from openai.types.chat import ChatCompletion
 
 from batchline_simulator import SimulatorProcess
 from recordings import recorded
@@ -147,3 +149,12 @@ def test_reply_headers_and_download_name(bench: Any) -> None:
     assert headers["x-request-id"].startswith("req_")
     assert headers["openai-version"] == "2020-10-01"
     assert headers["openai-processing-ms"].isdecimal()
+
+
+def test_every_object_is_valid_for_the_sdks_own_type(bench: Any) -> None:
+    batch = bench.run([bench.row("r")])
+    (line,) = bench.lines(batch.output_file_id)
+
+    assert Batch.model_validate(raw(bench, f"/batches/{batch.id}")).id == batch.id
+    assert FileObject.model_validate(raw(bench, f"/files/{batch.output_file_id}")).purpose == "batch_output"
+    assert ChatCompletion.model_validate(line["response"]["body"]).choices[0].finish_reason == "stop"

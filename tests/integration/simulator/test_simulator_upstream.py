@@ -1,5 +1,6 @@
 """A live server behind the simulator: what it is asked, how often, and what becomes of its replies."""
 
+import select
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +112,15 @@ def test_busy_server_is_asked_again_after_the_time_it_names(stage: Stage, status
 
     assert line["response"]["body"]["choices"][0]["message"]["content"] == "yes"
     assert len(stage.upstream.asked) == 2
+
+
+def test_retries_are_not_printed_into_a_pipe_that_would_fill(stage: Stage) -> None:
+    replies = iter([Said({}, 503, {"retry-after": "0"}), chat_reply("yes")])
+    stage.upstream.answer = lambda _: next(replies)
+    stage.output(stage.bench.row("r"))
+
+    assert len(stage.upstream.asked) == 2
+    assert select.select([stage.simulator._process.stdout], [], [], 0)[0] == []
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(400, 1), (404, 1), (429, 2), (503, 2)])
