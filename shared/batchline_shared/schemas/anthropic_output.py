@@ -96,8 +96,12 @@ def _unions(root: Schema, name: str) -> list[str]:
         f"{place.path}.{key}"
         for place in walk(root, name)
         for key, schema in place.node.get("properties", {}).items()
-        if "anyOf" in (followed(root, schema) or {})
+        if _is_union(followed(root, schema) or {})
     ]
+
+
+def _is_union(node: Schema) -> bool:
+    return "anyOf" in node or isinstance(node.get("type"), list)
 
 
 def _limits(root: Schema, name: str) -> Iterator[Problem]:

@@ -202,6 +202,9 @@ def test_forty_unions_that_default_to_none_are_allowed_and_one_more_is_not() -> 
         pytest.param(int | None, ..., id="no-default"),
         pytest.param(int | None, 1, id="another-default"),
         pytest.param(int | str, 1, id="without-null"),
+        pytest.param(
+            Annotated[str, Field(json_schema_extra={"type": ["string", "null"]})], None, id="list-of-types"
+        ),
         pytest.param(int | str | None, None, id="two-types-beside-null"),
     ],
 )

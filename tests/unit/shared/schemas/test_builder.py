@@ -56,6 +56,14 @@ def test_a_choice_of_lists_is_refused(write: Any) -> None:
     assert caught.value.path == "M.x"
 
 
+def test_choices_that_are_no_list_are_refused(write: Any) -> None:
+    model = create_model("M", x=(str, Field(json_schema_extra={"enum": None})))
+
+    with pytest.raises(SchemaError, match="no list") as caught:
+        write(model)
+    assert caught.value.path == "M.x"
+
+
 def test_a_reference_that_leads_nowhere_is_refused(write: Any) -> None:
     class Custom(BaseModel):
         @classmethod
