@@ -148,11 +148,11 @@ def untyped(node: Schema) -> Iterator[str]:
 
 def choices(node: Schema) -> Iterator[str]:
     """Refuse choices that no JSON can hold, and such as no provider takes."""
-    listed = node.get("enum", [])
+    listed: Any = node.get("enum", [])
     if not isinstance(listed, list):
         yield "`enum` in its JSON schema is no list. Correct it, or leave it out."
         return
-    values = [*cast("list[Any]", listed), node.get("const")]
+    values = [*listed, node.get("const")]
     if any(isinstance(value, float) and not math.isfinite(value) for value in values):
         yield "JSON cannot hold infinity or NaN. Use a string or a finite number for this choice."
     if any(isinstance(value, list | dict) for value in values):
