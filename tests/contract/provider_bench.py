@@ -20,6 +20,8 @@ import pytest
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.outcomes import ErrorType
 from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
+from batchline_worker.providers.anthropic import PAGE_SIZE as ANTHROPIC_PAGE
+from batchline_worker.providers.anthropic import AnthropicProvider
 from batchline_worker.providers.base import Search, Submission
 from batchline_worker.providers.openai import OpenAIProvider
 from sdk_connections import hang_up
@@ -78,7 +80,7 @@ class Bench:
     """The same with a create timeout of `HASTY_S`."""
     server: SimulatorProcess
     speech: Dialect
-    sizes: Iterator[int] = field(default_factory=lambda: count(2))
+    sizes: Iterator[int] = field(default_factory=lambda: count(60))
 
     def unlike_others(self) -> list[str]:
         """Prompts, as many as no other batch of this server has requests, so that their number finds them."""
@@ -173,6 +175,15 @@ def _openai(server: SimulatorProcess, create_timeout_s: float) -> Provider:
     )
 
 
+def _anthropic(server: SimulatorProcess, create_timeout_s: float) -> Provider:
+    return AnthropicProvider(
+        api_key_env=KEY_VARIABLE,
+        base_url=server.url,
+        retry_waits_s=(0.0, 0.0),
+        create_timeout_s=create_timeout_s,
+    )
+
+
 WIRINGS: Mapping[str, Wiring] = {
     "openai": Wiring(
         make=_openai,
@@ -201,6 +212,29 @@ WIRINGS: Mapping[str, Wiring] = {
         batch_faults=frozenset({"cannot_find_file", "empty_error_file", "all_failed", "token_limit"}),
         result_files=2,
         lists_whole_seconds=True,
+    ),
+    "anthropic": Wiring(
+        make=_anthropic,
+        calls={
+            call: f"anthropic.batches.{call}"
+            for call in ("create", "retrieve", "list", "cancel", "results", "delete")
+        },
+        model="claude-sonnet-4-5",
+        rows={
+            "bad_request": ErrorType.INVALID_REQUEST,
+            "rate_limit": ErrorType.RATE_LIMITED,
+            "insufficient_quota": ErrorType.QUOTA_EXHAUSTED,
+            "server_error": ErrorType.PROVIDER_ERROR,
+            "overloaded": ErrorType.PROVIDER_ERROR,
+            "flat_error": ErrorType.PROVIDER_ERROR,
+            "expired_row": ErrorType.EXPIRED,
+            "canceled_row": ErrorType.CANCELLED,
+            "unknown_result": ErrorType.UNKNOWN,
+            "refusal": ErrorType.REFUSED,
+            "length": ErrorType.TRUNCATED,
+            "line_separator": None,
+        },
+        page=ANTHROPIC_PAGE,
     ),
 }
 """Provider → how the suites reach it."""
