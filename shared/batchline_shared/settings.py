@@ -11,7 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelName
 from batchline_shared.errors import ConfigurationError, InvalidModelError
@@ -146,6 +146,9 @@ class Settings(BaseSettings):
             return cls(_env_file=env_file, **overrides)  # type: ignore[arg-type]
         except ValidationError as error:
             raise ConfigurationError(describe_invalid(error)) from None
+        except SettingsError as error:
+            # Only one setting is written as JSON; what was parsed stands in the cause, and stays out.
+            raise ConfigurationError(f"BATCHLINE_ACCOUNTS is no JSON object ({error})") from None
 
     @property
     def effective_broker_url(self) -> str:
