@@ -44,7 +44,6 @@ def forwarding(fake: FakeUpstream, tmp_path_factory: pytest.TempPathFactory) -> 
         upstream=fake.url,
         upstream_attempts=2,
         upstream_parallel=3,
-        upstream_timeout_s=0.5,
     )
     with running_simulator(config) as simulator:
         yield simulator
@@ -143,19 +142,24 @@ def test_reply_that_is_no_json_is_an_error_line(stage: Stage) -> None:
     assert "secret" not in line["response"]["body"]["error"]["message"]
 
 
-def test_reply_that_takes_too_long_is_an_error_line_and_not_asked_for_again(stage: Stage) -> None:
+def test_reply_that_takes_too_long_is_an_error_line_and_not_asked_for_again(
+    tmp_path: Path, open_bench: Open
+) -> None:
     release = threading.Event()
 
     def answer(_: Asked) -> Said:
         release.wait(10)
         return chat_reply("late")
 
-    stage.upstream.answer = answer
-    (line,) = stage.errors(stage.bench.row("r"))
-    release.set()
+    with running_upstream(answer) as upstream:
+        config = SimulatorConfig(data_dir=tmp_path, speed=0, upstream=upstream.url, upstream_timeout_s=0.3)
+        with running_simulator(config) as simulator:
+            bench = open_bench(simulator)
+            (line,) = bench.lines(bench.run([bench.row("r")]).error_file_id)
+        release.set()
 
     assert line["response"]["status_code"] == 504
-    assert len(stage.upstream.asked) == 1
+    assert len(upstream.asked) == 1
 
 
 def test_cancelling_does_not_wait_for_the_upstream_server(stage: Stage) -> None:
