@@ -28,6 +28,14 @@ def _length(question: Question, answer: Answer) -> Answer:
     return replace(answer, text=answer.text[: len(answer.text) // 2], finish="length")
 
 
+def _context_window(question: Question, answer: Answer) -> Answer:
+    return replace(_length(question, answer), stop_reason="model_context_window_exceeded")
+
+
+def _pause(question: Question, answer: Answer) -> Answer:
+    return replace(_length(question, answer), stop_reason="pause_turn")
+
+
 def _content_filter(question: Question, answer: Answer) -> Answer:
     del question, answer
     return Answer("", finish="content_filter")
@@ -89,6 +97,8 @@ def _separated(value: Any) -> tuple[Any, bool]:
 _CHANGES: dict[str, Callable[[Question, Answer], Answer]] = {
     "refusal": _refusal,
     "length": _length,
+    "context_window": _context_window,
+    "pause": _pause,
     "content_filter": _content_filter,
     "not_json": _not_json,
     "schema_violation": _schema_violation,

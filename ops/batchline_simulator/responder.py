@@ -41,6 +41,8 @@ class Answer:
     text: str
     finish: Finish = "stop"
     """Why it stopped. With `refusal`, `text` is the refusal."""
+    stop_reason: str | None = None
+    """Anthropic's word for why it stopped, where that says more than `finish`."""
     raw_unicode: bool = False
     """Write the line without `\\u` escapes."""
     commentary: str | None = None

@@ -11,7 +11,8 @@ call order: a batch that runs again after a restart fails in the same places.
 * Ends as an error line: bad_request, rate_limit, insufficient_quota, server_error, status_zero, overloaded
 * Ends as one of Anthropic's odder results: flat_error (not nested), expired_row, canceled_row,
   unknown_result. Other providers make server errors of these and of what else they do not know.
-* Ends as an answer nobody can use: refusal, length, content_filter, not_json, schema_violation
+* Ends as an answer nobody can use: refusal, length, content_filter, not_json, schema_violation,
+  context_window and pause (cut short like `length`, for which only Anthropic has words of their own)
 * Ends as an answer that is odd but right: line_separator (a raw U+2028 in a string), fenced_json,
   commentary (a message of its own before the answer, where the endpoint has one)
 * Breaks the line itself: missing_line, duplicate_line, foreign_custom_id, missing_custom_id
@@ -43,6 +44,8 @@ ANSWER_KINDS = frozenset(
     [
         "refusal",
         "length",
+        "context_window",
+        "pause",
         "content_filter",
         "not_json",
         "schema_violation",

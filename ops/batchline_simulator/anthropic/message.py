@@ -70,7 +70,7 @@ def reply(params: dict[str, Any], answer: Answer, used: PromptUsage, rng: random
 
 def _cut(params: dict[str, Any], answer: Answer) -> tuple[str, str, str | None]:
     """Return the text that is left, the reason why it ends there and the sequence that ended it."""
-    text, reason = answer.text, _STOP_REASONS[answer.finish]
+    text, reason = answer.text, answer.stop_reason or _STOP_REASONS[answer.finish]
     limit = params["max_tokens"]
     if reason == "end_turn":
         for sequence in params.get("stop_sequences") or ():
@@ -92,7 +92,7 @@ def _content(
         value = json.loads(answer.text)
     except ValueError:
         # Cut short, a tool's input is what could be read of it; a model that only talks uses no tool.
-        value = {} if stop_reason == "max_tokens" else None
+        value = None if stop_reason == "end_turn" else {}
     if not isinstance(value, dict):
         return [said]
     used = {"type": "tool_use", "id": new_id("toolu", rng), "name": tool["name"], "input": value}

@@ -1,10 +1,9 @@
 """What Anthropic demands of schemas that it enforces: formats and strict tools.
 
-A rule's message is that of the provider, as users report it; those of
-`_UNVERIFIED` are worded after its manner.
+Messages are the provider's, as users quote them.
 
 Source:
-    "Structured outputs", JSON schema limitations (Sept 2026).
+    "Structured outputs", JSON schema limitations (Sept 2026); refusals quoted in issues of 2026.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +18,21 @@ MAX_STRICT_TOOLS = 20
 _MAX_OPTIONAL = 24
 _MAX_UNIONS = 16
 
-_TOO_COMPLEX = "Schema is too complex for compilation"
-_UNVERIFIED = {
-    "recursive": "Recursive schemas are not supported",
-    "root": "Invalid schema: expected an object",
-}
+_TOO_MANY_UNIONS = (
+    "Schemas contains too many parameters with union types ({} parameters with type arrays or anyOf). This"
+    " causes exponential compilation cost. Reduce the number of nullable or union-typed parameters (limit:"
+    f" {_MAX_UNIONS} parameters with unions)."
+)
+_TOO_MANY_OPTIONAL = (
+    "Schemas contains too many optional parameters ({}), which would make grammar compilation inefficient."
+    f" Reduce the number of optional parameters in your tool schemas (limit: {_MAX_OPTIONAL})."
+)
+_CIRCULAR = (
+    "Circular reference detected in schema definitions: {}. Self-referencing or mutually-referencing"
+    " definitions are not supported."
+)
+_NO_OBJECT = "Invalid schema: expected an object"
+"""Unverified: no SDK lets one send this."""
 
 _UNSUPPORTED_TYPES = ("oneOf", "not", "if", "patternProperties", "prefixItems", "dependentSchemas")
 _UNSUPPORTED_WORDS = {
@@ -56,18 +65,21 @@ def budget_problem(schemas: Sequence[Any]) -> str | None:
     for schema in schemas:
         more_optional, more_unions = _budget(orjson.dumps(schema))
         optional, unions = optional + more_optional, unions + more_unions
-    return _TOO_COMPLEX if optional > _MAX_OPTIONAL or unions > _MAX_UNIONS else None
+    if unions > _MAX_UNIONS:
+        return _TOO_MANY_UNIONS.format(unions)
+    return _TOO_MANY_OPTIONAL.format(optional) if optional > _MAX_OPTIONAL else None
 
 
 @lru_cache(256)
 def _checked(raw: bytes) -> str | None:
     schema = orjson.loads(raw)
     if not isinstance(schema, dict):
-        return _UNVERIFIED["root"]
+        return _NO_OBJECT
     for part in _parts(schema):
         if (broken := _broken_rule(part)) is not None:
             return broken
-    return _UNVERIFIED["recursive"] if _is_recursive(schema, schema, ()) else None
+    circle = _circle(schema, schema, ())
+    return None if circle is None else _CIRCULAR.format(" -> ".join(circle))
 
 
 @lru_cache(256)
@@ -96,9 +108,11 @@ def _parts(schema: Any) -> Iterator[Schema]:
 
 
 def _broken_rule(schema: Schema) -> str | None:
-    for word in _UNSUPPORTED_TYPES:
-        if word in schema:
-            return f"Schema type '{word}' is not supported"
+    words = [word for word in _UNSUPPORTED_TYPES if word in schema]
+    # `allOf` is taken, unless it refers to something.
+    words += ["allOf" for part in schema.get("allOf") or () if "$ref" in part]
+    if words:
+        return f"Schema type '{words[0]}' is not supported"
     kind = schema.get("type")
     kinds = kind if isinstance(kind, list) else [kind]
     if "object" in kinds and schema.get("additionalProperties") is not False:
@@ -125,18 +139,20 @@ def _broken_enum(schema: Schema, kind: Any, kinds: Sequence[Any]) -> str | None:
     return None
 
 
-def _is_recursive(part: Any, root: Schema, above: tuple[str, ...]) -> bool:
-    """Follow references, and say whether one leads to where it came from."""
+def _circle(part: Any, root: Schema, above: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Follow references, and return the names on the way back to where one came from."""
     for inner in _parts({key: value for key, value in part.items() if key not in ("$defs", "definitions")}):
         reference = inner.get("$ref")
         if not isinstance(reference, str):
             continue
-        if reference in above or reference == "#":
-            return True
+        name = reference.rpartition("/")[2]
+        if name in above or reference == "#":
+            return (*(above[above.index(name) :] if name in above else (name,)), name)
         target = _resolved(root, reference)
-        if target is not None and _is_recursive(target, root, (*above, reference)):
-            return True
-    return False
+        found = None if target is None else _circle(target, root, (*above, name))
+        if found is not None:
+            return found
+    return None
 
 
 def _resolved(root: Schema, reference: str) -> Schema | None:

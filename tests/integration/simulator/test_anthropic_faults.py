@@ -217,6 +217,25 @@ def test_answers_break_each_in_its_own_way(claude: AnthropicBench) -> None:
     assert json.loads(texts["schema_violation"]) == {"unexpected": True}
 
 
+@pytest.mark.parametrize(
+    ("kind", "stop_reason"),
+    [
+        ("length", "max_tokens"),
+        ("context_window", "model_context_window_exceeded"),
+        ("pause", "pause_turn"),
+    ],
+)
+def test_answer_that_is_cut_short_says_why(claude: AnthropicBench, kind: str, stop_reason: str) -> None:
+    turns = [{"role": "user", "content": f"[[fault:{kind}]]"}]
+    text = claude.message(messages=turns)
+    used = claude.message(messages=turns, tools=[tool()], output_config=None)
+
+    assert text["stop_reason"] == used["stop_reason"] == stop_reason
+    assert used["content"][0]["input"] == {}
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        json.loads(text["content"][0]["text"])
+
+
 def test_model_talks_instead_of_using_its_tool(claude: AnthropicBench) -> None:
     message = claude.message(
         tools=[tool()],
