@@ -1,112 +1,153 @@
-"""What every dialect promises, whoever's it is. A new provider adds one line to `ANSWERED`."""
+"""What every dialect promises, whosever endpoint it speaks to."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import pytest
 from pydantic import BaseModel
 
-from batchline_shared.dialects.registry import PROVIDERS, dialect
+from batchline_shared.dialects.base import FileLine
+from batchline_shared.dialects.registry import PROVIDERS, dialect, endpoints
 from batchline_shared.errors import InvalidInputError, InvalidRequestError
+from contract.dialect_samples import MODEL, SAMPLES, Sample
 
 if TYPE_CHECKING:
     from batchline_shared.dialects.base import Dialect
 
-MODEL = "some-model"
-TALK = [{"role": "user", "content": "“Grüezi” 👋"}]
-
-ANSWERED = {
-    "openai": lambda text: {
-        "custom_id": "a",
-        "response": {
-            "status_code": 200,
-            "body": {"choices": [{"finish_reason": "stop", "message": {"content": text, "refusal": None}}]},
-        },
-        "error": None,
-    },
-}
-"""Provider → the result line of a request that was answered with a text."""
+MESSAGE = [{"role": "user", "content": "hi"}]
 
 
 class User(BaseModel):
     name: str
 
 
-@pytest.fixture(params=sorted(PROVIDERS))
-def speech(request: pytest.FixtureRequest) -> Dialect:
-    return dialect(request.param)
+class Desk(NamedTuple):
+    """A dialect with what its endpoint is like."""
+
+    speech: Dialect
+    sample: Sample
+
+    def template(self, model: type[BaseModel] | None = None, **options: Any) -> dict[str, Any]:
+        return self.speech.template(MODEL, model, max_tokens=1000, temperature=0.1, options=options)
+
+    def row(self, body: dict[str, Any]) -> bytes:
+        return self.speech.encoder(body)(self.sample.talk, 7)
+
+    def line(self, body: dict[str, Any]) -> bytes:
+        head, middle, tail = self.speech.line_ends(orjson.dumps(body))
+        return head + b"row-7" + middle + self.row(body) + tail
+
+    def read(self, line: bytes) -> FileLine:
+        return self.speech.read_line(orjson.loads(line), MODEL)
 
 
-def template(speech: Dialect, model: type[BaseModel] | None = None, **options: Any) -> dict[str, Any]:
-    return speech.template(MODEL, model, max_tokens=1000, temperature=0.1, options=options)
+@pytest.fixture(params=SAMPLES, ids=lambda key: f"{key[0]} {key[1]}")
+def desk(request: pytest.FixtureRequest) -> Desk:
+    return Desk(dialect(*request.param), SAMPLES[request.param])
 
 
-def line(speech: Dialect, body: dict[str, Any], row: bytes) -> bytes:
-    head, middle, tail = speech.line_ends(orjson.dumps(body))
-    return head + b"row-7" + middle + row + tail
+@pytest.fixture
+def speaker(desk: Desk) -> Desk:
+    """A desk whose endpoint answers in texts."""
+    if desk.sample.answered is None:
+        pytest.skip("this endpoint answers no text")
+    return desk
 
 
-def test_every_provider_has_a_line_here() -> None:
-    assert sorted(ANSWERED) == sorted(PROVIDERS)
+def answer(desk: Desk, text: str) -> dict[str, Any]:
+    assert desk.sample.answered is not None
+    return desk.sample.answered(text)
 
 
-def test_a_dialect_says_whose_it_is_and_where_its_limits_are(speech: Dialect) -> None:
-    assert dialect(speech.provider) is speech
+def test_every_endpoint_has_a_sample() -> None:
+    assert set(SAMPLES) == {(provider, path) for provider in PROVIDERS for path in endpoints(provider)}
+
+
+def test_a_dialect_says_whose_it_is_and_where_its_limits_are(desk: Desk) -> None:
+    speech = desk.speech
+
+    assert dialect(speech.provider, speech.endpoint) is speech
     assert speech.endpoint.startswith("/")
     assert speech.limits.max_requests > 1
     assert speech.limits.max_bytes > 1_000_000
 
 
-@pytest.mark.parametrize("model", [None, User], ids=["text", "structured"])
-def test_what_is_read_from_a_line_is_what_it_was_made_of(
-    speech: Dialect, model: type[BaseModel] | None
-) -> None:
-    body, row = template(speech, model), speech.encode_messages(TALK, 7)
+def test_what_is_read_from_a_line_is_what_it_was_made_of(desk: Desk) -> None:
+    body = desk.template()
 
-    written = line(speech, body, row)
+    written = desk.line(body)
 
     assert written.endswith(b"\n")
     assert written.count(b"\n") == 1
-    assert speech.read_line(orjson.loads(written), MODEL) == ("row-7", body, row)
+    read = desk.read(written)
+    assert (read.custom_id, read.common, read.row) == ("row-7", body, desk.row(body))
+    assert orjson.dumps(read.conversation[desk.sample.field]) == desk.row(body)
 
 
-def test_a_row_with_options_of_its_own_makes_a_line_in_which_they_win(speech: Dialect) -> None:
-    body = template(speech, seed=1, user="u")
-    own = speech.overrides(MODEL, 5, None, {"seed": 2, "user": None})
+def test_a_response_model_comes_through_a_line_and_makes_its_answers_json(speaker: Desk) -> None:
+    plain, body = speaker.template(), speaker.template(User)
 
-    written = speech.object_line("row-7", body, speech.encode_request(TALK, own, 7))
+    assert speaker.read(speaker.line(body)).common == body
+    assert speaker.speech.structured(body)
+    assert not speaker.speech.structured(plain)
+
+
+def test_a_fragment_is_told_from_an_object_by_its_first_byte(desk: Desk) -> None:
+    body = desk.template()
+
+    assert not desk.row(body).startswith(b"{")
+    assert desk.speech.encode_request(desk.sample.talk, {}, body, 7).startswith(b"{")
+
+
+def test_a_row_with_options_of_its_own_makes_a_line_in_which_they_win(desk: Desk) -> None:
+    (name, one, two), (unset, value) = desk.sample.option, desk.sample.unset
+    body = desk.template(**{name: one, unset: value})
+    own = desk.speech.overrides(MODEL, desk.sample.max_tokens, None, {name: two, unset: None})
+
+    row = desk.speech.encode_request(desk.sample.talk, own, body, 7)
+    written = desk.speech.object_line("row-7", body, row)
 
     assert written.endswith(b"\n")
-    plain = orjson.loads(line(speech, template(speech, seed=2) | own, speech.encode_messages(TALK, 7)))
-    read = speech.read_line(orjson.loads(written), MODEL)
-    assert read.custom_id == "row-7"
-    assert read.row == speech.encode_messages(TALK, 7)
-    assert read.common == {
-        name: value for name, value in speech.read_line(plain, MODEL).common.items() if value is not None
-    }
+    read = desk.read(written)
+    expected = desk.template(**{name: two}) | {key: field for key, field in own.items() if field is not None}
+    assert read == FileLine("row-7", expected, read.conversation, desk.row(body))
 
 
-def test_the_same_arguments_give_the_same_template(speech: Dialect) -> None:
-    assert orjson.dumps(template(speech, User, seed=1)) == orjson.dumps(template(speech, User, seed=1))
+def test_a_row_with_options_of_its_own_keeps_the_form_of_the_answers(speaker: Desk) -> None:
+    name, _, two = speaker.sample.option
+    body = speaker.template(User)
+
+    row = speaker.speech.encode_request(speaker.sample.talk, {name: two}, body, 7)
+
+    common = speaker.read(speaker.speech.object_line("row-7", body, row)).common
+    assert common == body | {name: two}
 
 
-@pytest.mark.parametrize(
-    "bad", ["hello", {}, [], [{}], [{"role": "nobody", "content": "x"}], [None], 3, None]
-)
-def test_what_is_no_conversation_is_refused_by_the_number_of_its_row(speech: Dialect, bad: Any) -> None:
-    with pytest.raises(InvalidRequestError, match=r"^request 7: ") as refused:
-        speech.encode_messages(bad, 7)
+def test_the_same_arguments_give_the_same_template(speaker: Desk) -> None:
+    name, one, _ = speaker.sample.option
 
-    assert refused.value.row == 7
-    with pytest.raises(InvalidRequestError, match=r"^request 7: "):
-        speech.encode_request(bad, {}, 7)
+    assert orjson.dumps(speaker.template(User, **{name: one})) == orjson.dumps(
+        speaker.template(User, **{name: one})
+    )
 
 
-def test_what_is_no_json_is_refused_without_being_quoted(speech: Dialect) -> None:
+def test_what_is_no_conversation_is_refused_by_the_number_of_its_row(desk: Desk) -> None:
+    body = desk.template()
+    encode = desk.speech.encoder(body)
+    for bad in desk.sample.no_talks:
+        with pytest.raises(InvalidRequestError, match=r"^request 7: ") as refused:
+            encode(bad, 7)
+
+        assert refused.value.row == 7
+        with pytest.raises(InvalidRequestError, match=r"^request 7: "):
+            desk.speech.encode_request(bad, {}, body, 7)
+
+
+def test_what_is_no_json_is_refused_without_being_quoted(desk: Desk) -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        speech.encode_messages([{"role": "user", "content": "secret", "x": {1, 2}}], 0)
+        desk.speech.encoder(desk.template())(desk.sample.no_json, 0)
 
     assert "secret" not in str(refused.value)
 
@@ -114,45 +155,64 @@ def test_what_is_no_json_is_refused_without_being_quoted(speech: Dialect) -> Non
 @pytest.mark.parametrize(
     ("max_tokens", "temperature"), [(0, None), (True, None), (None, -1.0), (None, "warm")]
 )
-def test_sampling_out_of_range_is_refused(speech: Dialect, max_tokens: Any, temperature: Any) -> None:
+def test_sampling_out_of_range_is_refused(desk: Desk, max_tokens: Any, temperature: Any) -> None:
     with pytest.raises(InvalidInputError):
-        speech.template(MODEL, None, max_tokens=max_tokens, temperature=temperature, options={})
+        desk.speech.template(MODEL, None, max_tokens=max_tokens, temperature=temperature, options={})
     with pytest.raises(InvalidInputError):
-        speech.overrides(MODEL, max_tokens, temperature, {})
+        desk.speech.overrides(MODEL, max_tokens, temperature, {})
 
 
-def test_the_messages_cannot_be_set_as_an_option(speech: Dialect) -> None:
-    with pytest.raises(InvalidInputError, match="messages"):
-        template(speech, messages=TALK)
+def test_the_conversation_cannot_be_set_as_an_option(desk: Desk) -> None:
+    field = desk.sample.field
+    options: dict[str, Any] = {field: MESSAGE}
+
+    with pytest.raises(InvalidInputError, match=field):
+        desk.template(**options)
+    with pytest.raises(InvalidInputError, match=field):
+        desk.speech.overrides(MODEL, None, None, options)
 
 
-def test_a_line_of_another_model_or_of_no_provider_is_refused(speech: Dialect) -> None:
-    ours = orjson.loads(line(speech, template(speech), speech.encode_messages(TALK, 0)))
+def test_a_line_of_another_model_or_of_no_provider_is_refused(desk: Desk) -> None:
+    ours = orjson.loads(desk.line(desk.template()))
 
     with pytest.raises(ValueError, match="another"):
-        speech.read_line(ours, "another")
+        desk.speech.read_line(ours, "another")
     with pytest.raises(ValueError, match=r"."):
-        speech.read_line({}, MODEL)
+        desk.speech.read_line({}, MODEL)
 
 
-def test_an_answer_is_read_as_it_was_given(speech: Dialect) -> None:
-    answered = ANSWERED[speech.provider]('{"name": "Ada"}')
+def test_an_answer_is_read_as_it_was_given(speaker: Desk) -> None:
+    answered = answer(speaker, '{"name": "Ada"}')
 
-    assert speech.classify(answered, structured=True).error_type is None
-    assert speech.answer_text(answered, structured=True) == '{"name": "Ada"}'
-
-
-def test_an_answer_in_a_fence_comes_out_of_it_only_where_json_was_asked_for(speech: Dialect) -> None:
-    answered = ANSWERED[speech.provider]('```json\n{"name": "Ada"}\n```')
-
-    assert speech.answer_text(answered, structured=True) == '{"name": "Ada"}'
-    assert speech.answer_text(answered, structured=False) == '```json\n{"name": "Ada"}\n```'
+    assert speaker.speech.classify(answered, structured=True).error_type is None
+    assert speaker.speech.answer_text(answered, structured=True) == '{"name": "Ada"}'
 
 
-@pytest.mark.parametrize("junk", [{}, [], None, 3, "x", {"response": None}, {"error": {}}, {"response": [1]}])
-def test_no_result_line_raises_or_counts_as_an_answer_by_accident(speech: Dialect, junk: Any) -> None:
-    verdict = speech.classify(junk, structured=False)
+def test_an_answer_in_a_fence_comes_out_of_it_only_where_json_was_asked_for(speaker: Desk) -> None:
+    answered = answer(speaker, '```json\n{"name": "Ada"}\n```')
+
+    assert speaker.speech.answer_text(answered, structured=True) == '{"name": "Ada"}'
+    assert speaker.speech.answer_text(answered, structured=False) == '```json\n{"name": "Ada"}\n```'
+
+
+def test_what_is_kept_of_an_answer_says_the_same_as_what_came(speaker: Desk) -> None:
+    line = answer(speaker, '{"name": "Ada"}')
+    raw = orjson.dumps(line)
+
+    kept = orjson.loads(speaker.speech.kept(line, raw))
+
+    assert speaker.speech.classify(kept, structured=True) == speaker.speech.classify(
+        orjson.loads(raw), structured=True
+    )
+    assert speaker.speech.answer_text(kept, structured=True) == '{"name": "Ada"}'
+
+
+@pytest.mark.parametrize(
+    "junk", [{}, [], None, 3, "x", {"response": None}, {"error": {}}, {"response": [1]}, {"result": [1]}]
+)
+def test_no_result_line_raises_or_counts_as_an_answer_by_accident(desk: Desk, junk: Any) -> None:
+    verdict = desk.speech.classify(junk, structured=False)
 
     assert verdict.error_type is not None
     assert verdict.message
-    assert speech.answer_text(junk, structured=False) is None
+    assert desk.speech.answer_text(junk, structured=False) is None

@@ -66,7 +66,6 @@ class AnthropicMessages:
 
         Anthropic demands `max_tokens`: where there is none, the model gets what it can do for sure.
         """
-        check_anthropic_options(options)
         most = most_tokens(model_name) if max_tokens is None else max_tokens
         fields = self.overrides(model_name, most, temperature, options)
         body = {"model": model_name, **{name: value for name, value in fields.items() if value is not None}}
@@ -103,7 +102,6 @@ class AnthropicMessages:
         conversation = converted(messages, row, prefill=not self.structured(template))
         body = {**template, **overrides}
         try:
-            check_anthropic_options(overrides)
             check_body(body)
         except InvalidInputError as error:
             raise InvalidRequestError(str(error), row=row) from None
@@ -126,6 +124,7 @@ class AnthropicMessages:
         """See `Dialect`."""
         del model_name  # what a model refuses is taken out of the whole body
         check_sampling(max_tokens, temperature, highest_temperature=1)
+        check_anthropic_options(options)
         given = {"max_tokens": max_tokens, "temperature": temperature}
         return {**{name: value for name, value in given.items() if value is not None}, **options}
 
