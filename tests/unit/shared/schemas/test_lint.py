@@ -184,7 +184,7 @@ def test_a_reference_that_leads_to_no_schema_is_refused(definition: dict[str, An
 def test_a_keyword_that_is_switched_off_is_no_problem(keyword: str) -> None:
     model = create_model("M", x=(list[int], Field(json_schema_extra={keyword: False})))
 
-    assert keyword not in strict_schema(model)["properties"]["x"]
+    assert strict_schema(model)["properties"]["x"] == {"type": "array", "items": {"type": "integer"}}
 
 
 class NoModel:
