@@ -75,6 +75,9 @@ class SimulatorConfig(BaseSettings):
     unsupported_models: frozenset[str] = frozenset({"invalid-model-xyz"})
     """Models that fail a batch with `model_not_found`."""
 
+    service_account_file: Path | None = None
+    """File that receives a made-up service account, for `GOOGLE_APPLICATION_CREDENTIALS`, at every start."""
+
     buckets: dict[str, str] = Field(default_factory=dict)
     """Cloud Storage buckets that are there from the start, with their locations, as `name=us-central1`."""
 

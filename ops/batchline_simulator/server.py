@@ -22,6 +22,7 @@ from batchline_simulator.core import Workshop
 from batchline_simulator.database import Database
 from batchline_simulator.faults import FaultBoard, faults_from_file, faults_from_rates
 from batchline_simulator.google import google_services
+from batchline_simulator.google.service_account import write_service_account
 from batchline_simulator.openai import OpenAiService
 from batchline_simulator.request_log import RequestLog
 from batchline_simulator.responder import load_responder
@@ -110,7 +111,10 @@ class _AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         port = sockets[0].getsockname()[1] if sockets else self._simulator.port
-        line = json.dumps({"ready": True, "url": f"http://{self._simulator.host}:{port}"})
+        url = f"http://{self._simulator.host}:{port}"
+        if self._simulator.service_account_file is not None:
+            write_service_account(self._simulator.service_account_file, url)
+        line = json.dumps({"ready": True, "url": url})
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
         if self._simulator.ready_file is not None:

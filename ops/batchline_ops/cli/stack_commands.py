@@ -63,7 +63,9 @@ def up_command(
 
 def demo_command(
     context: typer.Context,
-    provider: Annotated[str, typer.Option(help="Whose API to speak, with the simulator.")] = "openai",
+    provider: Annotated[
+        str, typer.Option(help="openai, anthropic, google or gemini, as the simulator plays them.")
+    ] = "openai",
     requests: Annotated[int | None, typer.Option(min=1, help="How many; without it, 1,200.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 2,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards.")] = False,  # noqa: FBT002

@@ -32,15 +32,17 @@ class AcceptedBatch(BaseModel):
     id: str
     status: str
     line_count: int
-    request_counts: dict[str, int] | None = None
-    """`total`, `completed` and `failed` so far."""
+    done_count: int = 0
+    """Requests that the provider is done with."""
     metadata: dict[str, str] | None = None
+    display_name: str | None = None
+    first_custom_id: str | None = None
 
-    @property
-    def processed(self) -> int:
-        """Requests that the provider is done with."""
-        counts = self.request_counts or {}
-        return counts.get("completed", 0) + counts.get("failed", 0)
+    def is_of(self, job_id: str) -> bool:
+        """Whether the batch holds requests of a job, by whatever mark its provider keeps."""
+        marks = (self.display_name, self.first_custom_id, *(self.metadata or {}).values())
+        name = job_id.removeprefix("job_")
+        return any(name in mark for mark in marks if mark)
 
 
 class _BatchLog(BaseModel):
@@ -80,7 +82,7 @@ def accepted_batches(simulator_url: str, job_id: str) -> list[AcceptedBatch]:
         raise StackError(f"the simulator at {simulator_url} does not tell its batches: {error}") from error
     finally:
         connection.close()
-    return [batch for batch in log.data if (batch.metadata or {}).get("batchline_job") == job_id]
+    return [batch for batch in log.data if batch.is_of(job_id)]
 
 
 def judge(

@@ -78,7 +78,7 @@ class Live:
             words = Counter(batch.status for batch in batches)
             self._progress.update(
                 self._provider,
-                completed=sum(batch.processed for batch in batches),
+                completed=sum(batch.done_count for batch in batches),
                 state=", ".join(f"{count} {word}" for word, count in words.most_common()),
             )
 

@@ -48,8 +48,8 @@ _KINDS: Final = {
 
 
 def answer(body: dict[str, Any]) -> dict[str, Any]:
-    """Answer the last message of a chat request's body."""
-    text = str(body["messages"][-1]["content"])
+    """Answer the last turn of a request's body, whichever provider's it is."""
+    text = _last_turn(body)
     name, version = _name_and_version(text)
     summary = _SUMMARY.search(text)
     python = _PYTHON.search(text)
@@ -63,6 +63,13 @@ def answer(body: dict[str, Any]) -> dict[str, Any]:
         "kind": _first_mentioned(_KINDS, text, "library"),
         "dependencies": _dependencies(text),
     }
+
+
+def _last_turn(body: dict[str, Any]) -> str:
+    """Find the question in OpenAI's and Anthropic's messages, or in Google's contents."""
+    turn = (body.get("messages") or body["contents"])[-1]
+    said = turn.get("content", turn.get("parts"))
+    return said if isinstance(said, str) else "".join(str(part.get("text", "")) for part in said)
 
 
 def _name_and_version(text: str) -> tuple[str, str]:

@@ -17,7 +17,8 @@ from batchline_ops.demo.job_run import JobRun
 from batchline_ops.demo.options import DemoOptions
 from batchline_ops.demo.progress import live_progress
 from batchline_ops.demo.report import print_kept, print_report
-from batchline_ops.demo.stack import MODELS, DataDir, stack_options
+from batchline_ops.demo.stack import DataDir, stack_options
+from batchline_ops.simulated import SIMULATED
 from batchline_ops.supervisor import SupervisedStack
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import InvalidInputError
@@ -79,7 +80,7 @@ def _run_in(data: DataDir, options: DemoOptions, notes: Console) -> bool:
             stack.start()
         start_s = time.monotonic() - started
         with BatchClient(stack.state.redis_url) as client, live_progress(notes, options.count) as live:
-            run = JobRun(options, MODELS[options.provider], stack.state, client)
+            run = JobRun(options, SIMULATED[options.provider].model, stack.state, client)
             summary = run.run(corpus.questions(options.count), live, start_s=start_s, data_dir=data.path)
         print_report(summary, run.tally.samples, packages=len(corpus.packages), as_json=options.as_json)
         if options.keep:

@@ -8,20 +8,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchline_ops.simulated import SIMULATED
 from batchline_ops.supervisor import UpOptions
 
 if TYPE_CHECKING:
     from batchline_ops.demo.options import DemoOptions
 
-__all__ = ["MODELS", "DataDir", "stack_options"]
-
-MODELS: Final = {"openai": "openai/gpt-4.1-mini"}
-"""Provider → the model that the demo asks. It has a listed batch price."""
+__all__ = ["DataDir", "stack_options"]
 
 _RESPONDER: Final = "batchline_ops.demo.responder:answer"
 
 _SPEED: Final = 2.0
-"""A batch takes four seconds instead of the provider's eight for a tiny one: long enough to watch."""
+"""A batch takes four seconds instead of the eight of a recorded tiny one: long enough to watch."""
+
+_SPEEDS: Final = {"anthropic": 12.0}
+"""Providers whose recorded tiny batch took longer."""
 
 _PARTS: Final = 12
 """About so many batches, so that both workers have something to do. One would be enough."""
@@ -60,7 +61,7 @@ def stack_options(options: DemoOptions, data_dir: Path) -> UpOptions:
         flower=options.flower,
         simulator=True,
         simulator_args=(
-            "--responder", _RESPONDER, "--speed", str(_SPEED),
+            "--responder", _RESPONDER, "--speed", str(_SPEEDS.get(options.provider, _SPEED)),
             *(faults if options.faults else ()),
         ),
         env=_environment(options),
@@ -71,9 +72,8 @@ def _environment(options: DemoOptions) -> dict[str, str]:
     """What the workers are told. Nothing of the user's own setup may lead to a real provider."""
     local = "127.0.0.1,localhost"
     return {
-        # Empty counts as unset, so the stack puts the simulator's address there.
-        "OPENAI_BASE_URL": "",
-        "OPENAI_API_KEY": "",
+        # Empty counts as unset, so the stack puts the simulator's addresses there.
+        **dict.fromkeys([name for one in SIMULATED.values() for name in one.variables], ""),
         "BATCHLINE_ENV_FILE": "",
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), local))),
         "no_proxy": ",".join(filter(None, (os.environ.get("no_proxy"), local))),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchline_ops.embedded.server import server_command, server_url
 from batchline_ops.flower.command import flower_command
+from batchline_ops.simulated import SIMULATED, simulated_environment, simulator_arguments
 from batchline_ops.supervisor.probes import HttpAnswer, LogLine, RedisPing
 from batchline_ops.supervisor.service import Service
 
@@ -21,16 +22,13 @@ if TYPE_CHECKING:
     from batchline_ops.embedded.binaries import ServerBinary
     from batchline_ops.supervisor.options import UpOptions
 
-__all__ = ["SERVER", "server_service", "simulated_environment", "stack_services"]
+__all__ = ["SERVER", "server_service", "stack_services"]
 
 SERVER = "server"
 """The embedded server's name among the services."""
 
 _SERVER_GRACE_S = 60.0
 """Writing the last of the append-only file to a slow disk may take a while."""
-
-_SIMULATED = {"OPENAI_BASE_URL": "{simulator}/v1", "OPENAI_API_KEY": "simulated"}
-"""What points the providers' SDKs at the simulator."""
 
 _SIMULATED_POLL = {"BATCHLINE_POLL_INTERVAL_S": "1"}
 """The simulator is quick, and does not mind being asked each second."""
@@ -66,7 +64,7 @@ def stack_services(
     providers: dict[str, str] = {}
     if options.simulator:
         services.append(_simulator(options, simulator_port))
-        providers = simulated_environment(f"http://127.0.0.1:{simulator_port}", {**os.environ, **environment})
+        providers = _provider_variables(options, simulator_port, {**os.environ, **environment})
     services += [
         _worker(options, number, {**environment, **providers}) for number in range(1, options.workers + 1)
     ]
@@ -77,15 +75,18 @@ def stack_services(
     return services
 
 
-def simulated_environment(simulator_url: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that point workers at the simulator, except those that somebody has set."""
-    elsewhere = bool(environment.get("OPENAI_BASE_URL"))
-    wanted = _SIMULATED if elsewhere else {**_SIMULATED, **_SIMULATED_POLL}
-    return {
-        name: value.format(simulator=simulator_url)
-        for name, value in wanted.items()
-        if not environment.get(name)
-    }
+def _provider_variables(options: UpOptions, port: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """What leads workers to the simulator."""
+    url = f"http://127.0.0.1:{port}"
+    variables = simulated_environment(url, _service_account(options), environment)
+    if any(environment.get(simulated.address) for simulated in SIMULATED.values()):
+        return variables
+    often = {name: value for name, value in _SIMULATED_POLL.items() if not environment.get(name)}
+    return {**variables, **often}
+
+
+def _service_account(options: UpOptions) -> Path:
+    return options.data_dir.absolute() / "simulator-service-account.json"
 
 
 def _celery(options: UpOptions, *arguments: str) -> tuple[str, ...]:
@@ -126,7 +127,8 @@ def _simulator(options: UpOptions, port: int) -> Service:
     folder = options.data_dir.absolute() / "simulator"
     command = (
         sys.executable, "-m", "batchline_simulator", "--host", "127.0.0.1", "--port", str(port),
-        "--data-dir", str(folder), *options.simulator_args,
+        "--data-dir", str(folder), *simulator_arguments(_service_account(options)),
+        *options.simulator_args,
     )  # fmt: skip
     return Service(
         name="simulator", command=command, probe=HttpAnswer(url=f"http://127.0.0.1:{port}/"), stage=0

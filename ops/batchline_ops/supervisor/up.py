@@ -14,6 +14,7 @@ from rich.console import Console
 from batchline_ops.embedded.binaries import find_binary
 from batchline_ops.embedded.home import HomeLock, ServerHome, ServerRecord
 from batchline_ops.embedded.server import EmbeddedServer, free_port, server_url
+from batchline_ops.simulated import SIMULATED
 from batchline_ops.supervisor.errors import StackError
 from batchline_ops.supervisor.logs import rotate
 from batchline_ops.supervisor.plan import SERVER, server_service, stack_services
@@ -176,11 +177,14 @@ def _client_environment(options: UpOptions, state: StackState) -> dict[str, str]
 
 def _warn_of_another_provider(options: UpOptions) -> None:
     """Say so when workers will not talk to the simulator although there is one: it may cost money."""
-    url = options.env.get("OPENAI_BASE_URL", os.environ.get("OPENAI_BASE_URL"))
-    if options.simulator and url:
-        text = f"OPENAI_BASE_URL is set: workers use {url}, not the simulator"
-        _logger.warning("%s", text)
-        Console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    if not options.simulator:
+        return
+    for simulated in SIMULATED.values():
+        url = options.env.get(simulated.address, os.environ.get(simulated.address))
+        if url:
+            text = f"{simulated.address} is set: workers use {url}, not the simulator"
+            _logger.warning("%s", text)
+            Console(stderr=True).print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _local_url() -> str:

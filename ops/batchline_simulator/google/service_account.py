@@ -25,7 +25,7 @@ def write_service_account(path: Path, url: str, *, project: str = "simulated-pro
     Raises:
         ModuleNotFoundError: `cryptography`, which `google-auth` brings, is not installed.
     """
-    # Only here: the simulator's own process has no use for keys.
+    # Only here: nothing else has a use for keys.
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchline_ops.simulated import SIMULATED, simulated_environment
 from batchline_ops.supervisor import Service, UpOptions
-from batchline_ops.supervisor.plan import simulated_environment, stack_services
+from batchline_ops.supervisor.plan import stack_services
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_provider_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
+    for name in (name for one in SIMULATED.values() for name in one.variables):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -60,7 +61,17 @@ def test_only_workers_are_pointed_at_the_simulator_and_it_starts_before_them(tmp
 def test_a_provider_that_somebody_has_set_is_not_overruled() -> None:
     environment = {"OPENAI_BASE_URL": "http://elsewhere/v1"}
 
-    assert simulated_environment("http://sim", environment) == {"OPENAI_API_KEY": "simulated"}
+    found = simulated_environment("http://sim", "/key.json", environment)
+
+    assert not {name for name in found if name.startswith("OPENAI_")}
+    assert found["ANTHROPIC_BASE_URL"] == "http://sim"
+    assert found["GOOGLE_APPLICATION_CREDENTIALS"] == "/key.json"
+
+
+def test_a_key_of_the_users_own_never_goes_to_the_simulator() -> None:
+    found = simulated_environment("http://sim", "/key.json", {"ANTHROPIC_API_KEY": "sk-ant-real"})
+
+    assert found["ANTHROPIC_API_KEY"] == "simulated"
 
 
 def test_a_provider_variable_that_is_empty_counts_as_not_set(tmp_path: Path) -> None:

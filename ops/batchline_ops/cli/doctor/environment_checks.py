@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 
 __all__ = ["KEY_VARIABLES", "check_environment"]
 
-KEY_VARIABLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"openai": ("OPENAI_API_KEY",)})
-"""Provider → variables of which its SDK needs one."""
+KEY_VARIABLES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
+    {
+        "openai": (("OPENAI_API_KEY",),),
+        "anthropic": (("ANTHROPIC_API_KEY",),),
+        "google": (("GOOGLE_CLOUD_PROJECT",), ("GCS_BUCKET",)),
+        "gemini": (("GEMINI_API_KEY", "GOOGLE_API_KEY"),),
+    }
+)
+"""Provider → what its own account needs: of each group of variables, one."""
 
 _OLDEST_PYTHON: Final = (3, 11)
 
 _NEEDED: Final = ("celery", "pydantic", "redis")
-_OF_WORKERS: Final = ("openai",)
+_OF_WORKERS: Final = ("openai", "anthropic", "google-genai", "google-cloud-storage")
 
 
 def check_environment() -> list[Finding]:
     """Versions and keys, as this process sees them."""
-    return [_python(), _packages(), *(_key(provider, names) for provider, names in KEY_VARIABLES.items())]
+    return [_python(), _packages(), *_keys()]
 
 
 def _python() -> Finding:
@@ -60,16 +67,34 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _key(provider: str, names: tuple[str, ...]) -> Finding:
+def _keys() -> list[Finding]:
+    """Which providers are set up here; none at all is worth a warning, and so is half of one."""
+    known = _names_in_env_file()
+    findings = [_key(provider, groups, known) for provider, groups in KEY_VARIABLES.items()]
+    if any(_is_set(name, known) for groups in KEY_VARIABLES.values() for group in groups for name in group):
+        return findings
+    wanted = ", ".join(" or ".join(group) for groups in KEY_VARIABLES.values() for group in groups)
+    return [
+        warn("Keys", "no provider is set up here", f"Only workers need one; set where they run: {wanted}")
+    ]
+
+
+def _key(provider: str, groups: tuple[tuple[str, ...], ...], known: frozenset[str]) -> Finding:
     check = f"Key for {provider}"
-    in_file = _names_in_env_file()
-    for name in names:
-        if os.environ.get(name):
-            return ok(check, f"{name} is set")
-        if name in in_file:
-            return ok(check, f"{name} is set in BATCHLINE_ENV_FILE")
-    wanted = " or ".join(names)
-    return warn(check, f"{wanted} is not set here", "Only workers need it; set it where they run")
+    found = [next((name for name in group if _is_set(name, known)), None) for group in groups]
+    here = [name for name in found if name]
+    missing = [" or ".join(group) for group, name in zip(groups, found, strict=True) if not name]
+    if not here:
+        return ok(check, f"not set up here ({', '.join(missing)})")
+    where = "" if all(os.environ.get(name) for name in here) else " in BATCHLINE_ENV_FILE"
+    detail = f"{', '.join(here)} {'is' if len(here) == 1 else 'are'} set{where}"
+    if missing:
+        return warn(check, f"{detail}, but not {', '.join(missing)}", "Only workers need it; set it there")
+    return ok(check, detail)
+
+
+def _is_set(name: str, known: frozenset[str]) -> bool:
+    return bool(os.environ.get(name)) or name in known
 
 
 def _names_in_env_file() -> frozenset[str]:

@@ -114,13 +114,18 @@ def test_a_ledger_of_another_version_is_a_failure_and_none_is_not() -> None:
 
 
 def test_keys_are_named_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("BATCHLINE_ENV_FILE", raising=False)
+    for name in ("BATCHLINE_ENV_FILE", *(n for groups in KEY_VARIABLES.values() for g in groups for n in g)):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
     assert "sk-planted" not in repr(check_environment())
     assert by_check(check_environment())["Key for openai"].detail == "OPENAI_API_KEY is set"
 
     monkeypatch.delenv("OPENAI_API_KEY")
-    assert by_check(check_environment())["Key for openai"].level is Level.WARN
+    assert by_check(check_environment())["Keys"].level is Level.WARN
+
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    assert "not GCS_BUCKET" in by_check(check_environment())["Key for google"].detail
+    assert by_check(check_environment())["Key for openai"].detail == "not set up here (OPENAI_API_KEY)"
 
     (tmp_path / "keys.env").write_text("OPENAI_API_KEY=sk-planted\n")
     monkeypatch.setenv("BATCHLINE_ENV_FILE", str(tmp_path / "keys.env"))

@@ -55,7 +55,7 @@ def test_with_json_errors_are_json_too(cli: Cli) -> None:
 
 
 def test_the_demo_of_a_provider_that_cannot_be_used_is_an_error_like_any_other(cli: Cli) -> None:
-    answer = cli("demo", "--provider", "anthropic", "--json")
+    answer = cli("demo", "--provider", "nobody", "--json")
 
     assert (answer.code, answer.out) == (2, "")
     assert answer.error["type"] == "InvalidModelError"
