@@ -85,7 +85,9 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         return
     message = _land_rest(context, meta, shard, lander, batch)
     # Lines of ours prove that a batch that was found by time and size is the one.
-    fields: dict[str, str | int] = {"provider_status": batch.status, "message": message, "unconfirmed": int(shard.unconfirmed and not seen)}
+    unconfirmed = int(shard.unconfirmed and not seen)
+    fields: dict[str, str | int] = {"provider_status": batch.status, "unconfirmed": unconfirmed}
+    fields["message"] = message
     if context.work.close_shard(shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
         _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed)

@@ -46,8 +46,8 @@ _MARGIN_S = 2.0
 MAX_UPLOADS = 5
 """How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
 
-_GATE_S = 2.0
-"""Wait while another creation of the account is in question, in seconds; most last a moment."""
+_GATE_S = 1.5
+"""Longest wait while another creation of the account is under way, in seconds; most last a moment."""
 
 _MAX_WAIT_S = 600.0
 """Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
@@ -74,7 +74,9 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         return
     try:
         if not gating.enter(context, shard):
-            context.work.release(shard, ShardState(shard.state), _AGAIN, jittered_s(_GATE_S))
+            wait_s = delay_s(shard.idle_polls, base_s=0.2, cap_s=_GATE_S)
+            idle = shard.idle_polls + 1
+            context.work.release(shard, ShardState(shard.state), _AGAIN, wait_s, idle_polls=idle)
             return
         prepared = _prepared(context, meta, shard)
     except ProviderRejectedError as error:
