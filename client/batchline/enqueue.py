@@ -214,11 +214,18 @@ def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[Inpu
     head, middle, tail = plan.dialect.line_ends(plan.encoded_template)
     # Our own id takes at most 64 bytes on the wire.
     max_row_bytes = plan.dialect.limits.max_bytes - len(head) - len(middle) - len(tail) - 64
+    inputs_of = plan.dialect.inputs
     unique = UniqueIds()
     rows: list[bytes] = []
     ids: list[str] = []
     size = largest = number = first_row = 0
+    inputs, widest = 0, 1
     given: bool | None = None
+
+    def chunk() -> InputChunk:
+        info = ChunkInfo(first_row, len(rows), size, largest, inputs, widest)
+        return InputChunk(number, info, rows, ids if given else None)
+
     try:
         for row, (encoded, custom_id) in enumerate(requests):
             if (custom_id is not None) is not given:
@@ -234,18 +241,17 @@ def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[Inpu
                         f"has {length} bytes as JSON; {plan.dialect.provider} takes at most {max_row_bytes}",
                         row=row,
                     )
+            if inputs_of is not None:
+                held = inputs_of(encoded)
+                inputs, widest = inputs + held, max(widest, held)
             rows.append(encoded)
             size += length
             if size >= TARGET_BYTES or len(rows) == MAX_ROWS:
-                yield InputChunk(
-                    number, ChunkInfo(first_row, len(rows), size, largest), rows, ids if given else None
-                )
+                yield chunk()
                 number, first_row = number + 1, row + 1
-                rows, ids, size, largest = [], [], 0, 0
+                rows, ids, size, largest, inputs, widest = [], [], 0, 0, 0, 1
         if rows:
-            yield InputChunk(
-                number, ChunkInfo(first_row, len(rows), size, largest), rows, ids if given else None
-            )
+            yield chunk()
         unique.finish()
     finally:
         unique.close()

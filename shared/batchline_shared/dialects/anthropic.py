@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from batchline_shared.dialects.anthropic_messages import Conversation, converted, joined
-from batchline_shared.dialects.anthropic_models import most_tokens, takes_forced_tools, takes_format
+from batchline_shared.dialects.anthropic_models import (
+    most_tokens,
+    takes_forced_tools,
+    takes_format,
+    takes_last_word,
+)
 from batchline_shared.dialects.anthropic_options import (
     check_anthropic_options,
     check_body,
@@ -46,6 +51,7 @@ class AnthropicMessages:
     provider = "anthropic"
     endpoint = "/v1/messages"
     id_field = "custom_id"
+    inputs = None
 
     def __init__(self, account: Account) -> None:
         """See `Dialect`."""
@@ -83,9 +89,12 @@ class AnthropicMessages:
         # Tools with a schema are the user's own, or ours; the provider's bring none.
         return isinstance(tools, list) and any(isinstance(t, dict) and "input_schema" in t for t in tools)
 
+    def _prefill(self, body: Mapping[str, Any]) -> bool:
+        return takes_last_word(str(body.get("model"))) and not self.structured(body)
+
     def encoder(self, template: Mapping[str, Any]) -> Callable[[Any, int], bytes]:
         """See `Dialect`."""
-        prefill, system = not self.structured(template), template.get("system")
+        prefill, system = self._prefill(template), template.get("system")
 
         def encoded(messages: Any, row: int) -> bytes:
             conversation = converted(messages, row, prefill=prefill)
@@ -99,7 +108,7 @@ class AnthropicMessages:
         self, messages: Any, overrides: Mapping[str, Any], template: Mapping[str, Any], row: int
     ) -> bytes:
         """See `Dialect`."""
-        conversation = converted(messages, row, prefill=not self.structured(template))
+        conversation = converted(messages, row, prefill=self._prefill(template))
         body = {**template, **overrides}
         try:
             check_body(body)
@@ -155,7 +164,7 @@ class AnthropicMessages:
             raise ValueError("params.max_tokens must be a whole number of at least 1: Anthropic demands it")
         try:
             check_body(params)
-            conversation = _of_file(params, prefill=not self.structured(params))
+            conversation = _of_file(params, prefill=self._prefill(params))
             row = conversation.fragment(0)
         except InvalidRequestError as error:
             raise ValueError(f"params.{error.reason}") from None

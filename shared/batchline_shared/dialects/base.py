@@ -61,6 +61,11 @@ class Dialect(Protocol):
     id_field: str
     """The field of a request and of a result line that bears the request's id."""
 
+    @property
+    def inputs(self) -> Callable[[bytes], int] | None:
+        """A function that says what a row counts of `Limits.max_requests`; None: each counts one."""
+        ...
+
     def __init__(self, account: Account) -> None:
         """Speak for an account; its limits and paths win over the provider's."""
         ...

@@ -49,6 +49,7 @@ class GoogleLines:
     provider: str
     endpoint = "/generateContent"
     id_field: str
+    inputs = None
     most: Limits
     """What a batch may hold where the account does not say otherwise."""
     reserved: Mapping[str, str]

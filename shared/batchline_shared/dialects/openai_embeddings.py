@@ -32,11 +32,26 @@ _UNSET_TEMPERATURE: Final = (None, 0.1)
 """What `enqueue` gives where its caller says nothing: no wish that an embedding could not fulfil."""
 
 
+def _inputs(row: bytes) -> int:
+    """Count the texts of a row: a batch may hold as many as it may hold requests."""
+    if row[0] == _TEXT:
+        return 1
+    value = orjson.loads(row)
+    given = value["input"] if isinstance(value, dict) else value
+    return 1 if isinstance(given, str) or _is_tokens(given) else len(given)
+
+
+def _is_tokens(value: Any) -> bool:
+    """Whether this is one text as its tokens, which the endpoint takes too."""
+    return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)
+
+
 class OpenAIEmbeddings(OpenAILines):
     """The `/v1/embeddings` dialect; see `Dialect`."""
 
     endpoint = "/v1/embeddings"
     conversation_field = "input"
+    inputs = staticmethod(_inputs)
     reserved: Mapping[str, str] = MappingProxyType(
         {
             **LINE_FIELDS,
@@ -80,9 +95,10 @@ class OpenAIEmbeddings(OpenAILines):
             )
         if not given:
             raise InvalidRequestError("the list of texts is empty", row=row)
-        if len(given) > _MAX_INPUTS and not _is_tokens(given):
-            raise InvalidRequestError(f"has {len(given)} texts; at most {_MAX_INPUTS}", row=row)
         if not _is_tokens(given):
+            most = min(_MAX_INPUTS, self.limits.max_requests)
+            if len(given) > most:
+                raise InvalidRequestError(f"has {len(given)} texts; at most {most}", row=row)
             for number, one in enumerate(given):
                 if not one or not (isinstance(one, str) or _is_tokens(one)):
                     raise InvalidRequestError(f"input[{number}] must be a text that is not empty", row=row)
@@ -101,16 +117,3 @@ class OpenAIEmbeddings(OpenAILines):
                 raise InvalidInputError(f"{name} must not be set: {self.endpoint} generates no text")
         self.check_options(options)
         return dict(options)
-
-    def inputs(self, row: bytes) -> int:
-        """Count the texts of a row: a batch may hold as many as it may hold lines."""
-        if row[0] == _TEXT:
-            return 1
-        value = orjson.loads(row)
-        given = value[self.conversation_field] if isinstance(value, dict) else value
-        return 1 if isinstance(given, str) or _is_tokens(given) else len(given)
-
-
-def _is_tokens(value: Any) -> bool:
-    """Whether this is one text as its tokens, which the endpoint takes too."""
-    return isinstance(value, list) and bool(value) and all(type(token) is int for token in value)

@@ -33,6 +33,10 @@ class ChunkInfo(NamedTuple):
     bytes: int
     """Bytes of its rows, unpacked, without newlines."""
     max_row_bytes: int
+    inputs: int = 0
+    """What its rows count together of a batch's requests; 0: each counts one."""
+    max_row_inputs: int = 1
+    """The most that one row counts. Embeddings count each of their texts."""
 
 
 class InputChunk(NamedTuple):

@@ -161,30 +161,33 @@ class _Draft:
         self._limits = limits
         self.rows: list[int] = []
         self._bytes = 0
+        self._inputs = 0
         self._chunk_from = 0
         self._chunk_to = 0
 
     def take(self, chunk: int, info: ChunkInfo, rows: list[int]) -> int:
         """Take as many of a chunk's rows as fit; at least one into an empty shard."""
-        count = min(len(rows), self._limits.requests - len(self.rows))
-        room = self._limits.bytes - self._bytes
-        whole = info.bytes if len(rows) == info.rows else len(rows) * info.max_row_bytes
-        if count < len(rows) or whole + count * self._limits.line_bytes > room:
+        count, all_of_it = len(rows), len(rows) == info.rows
+        room, seats = self._limits.bytes - self._bytes, self._limits.requests - self._inputs
+        whole = info.bytes if all_of_it else count * info.max_row_bytes
+        inputs = info.inputs or count if all_of_it else count * info.max_row_inputs
+        if inputs > seats or whole + count * self._limits.line_bytes > room:
             # Only the largest row's size is known, so count each as that one.
             each = info.max_row_bytes + self._limits.line_bytes
-            count = min(count, room // each)
-            whole = count * info.max_row_bytes
+            count = max(min(count, seats // info.max_row_inputs, room // each), 0)
+            whole, inputs = count * info.max_row_bytes, count * info.max_row_inputs
         if not self.rows:
             # A request larger than the setting still goes out, alone; enqueue has
             # made sure that it is not larger than the provider allows.
             if count < 1:
-                count, whole = 1, info.max_row_bytes
+                count, whole, inputs = 1, info.max_row_bytes, info.max_row_inputs
             self._chunk_from = chunk
         if count > 0:
             self.rows += rows[:count]
+            self._inputs += inputs
             self._bytes += whole + count * self._limits.line_bytes
             self._chunk_to = chunk + 1
-        return max(count, 0)
+        return count
 
     def close(self, next_chunk: int, next_row: int) -> PlannedShard:
         """The shard as it is, and an empty draft for the next one."""
@@ -194,7 +197,7 @@ class _Draft:
         planned = PlannedShard(
             Segment(first, count, self._chunk_from, self._chunk_to, picked), f"{next_chunk},{next_row}"
         )
-        self.rows, self._bytes = [], 0
+        self.rows, self._bytes, self._inputs = [], 0, 0
         return planned
 
 

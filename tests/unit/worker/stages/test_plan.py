@@ -77,6 +77,19 @@ def test_shards_are_filled_up_to_the_limit_of_requests() -> None:
     assert [one.segment.rows for one in planned] == [10, 4]
 
 
+def test_a_row_with_several_inputs_counts_as_many_requests() -> None:
+    layout = Layout([[5] * 4, [5] * 4, [5] * 2], set())
+    for number, first_row in ((1, 4), (2, 8)):
+        wide = ChunkInfo(first_row, 4 if number == 1 else 2, 20, 5, inputs=10, max_row_inputs=5)
+        layout.store.write_chunks("job_1", [InputChunk(number, wide, [b"x" * 5] * 4, None)])
+
+    planned = layout.cut(ShardLimits(14, 10_000, LINE_BYTES), sparse=False)
+
+    assert [one.segment.rows for one in planned] == [8, 2]
+    tight = layout.cut(ShardLimits(9, 10_000, LINE_BYTES), sparse=False)
+    assert [one.segment.rows for one in tight] == [5, 1, 1, 1, 1, 1]
+
+
 def test_a_row_larger_than_the_setting_goes_out_alone() -> None:
     planned = Layout([[5, 500, 5]], set()).cut(ShardLimits(10, 100, LINE_BYTES), sparse=False)
 
