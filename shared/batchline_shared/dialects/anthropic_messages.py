@@ -76,7 +76,9 @@ def converted(messages: Any, row: int, *, prefill: bool = True) -> Conversation:
         raise InvalidRequestError("holds no message of a user: there is nothing to answer", row=row)
     if not prefill and turns[-1]["role"] == "assistant":
         raise InvalidRequestError(
-            "the last message is the assistant's, and an answer in JSON cannot go on from it", row=row
+            "the last message is the assistant's: neither an answer in JSON nor one of Claude 4.6 or later "
+            "can go on from it",
+            row=row,
         )
     return Conversation(turns, joined(prompts))
 

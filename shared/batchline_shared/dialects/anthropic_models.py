@@ -13,12 +13,21 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["most_tokens", "takes_forced_tools", "takes_format", "takes_sampling"]
+__all__ = [
+    "most_tokens",
+    "takes_forced_tools",
+    "takes_format",
+    "takes_last_word",
+    "takes_sampling",
+]
 
 _VERSION: Final = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?!\d)(?:[.-](\d{1,2})(?!\d))?")
 """`claude-3-5-sonnet-20241022`, `claude-opus-4-20250514`, `claude-fable-5-1`; a date is no version."""
 
 _NEWEST: Final = (99, 0)
+
+_LAST_PREFILLED: Final = (4, 5)
+"""The last version that goes on from a message of the assistant's."""
 
 _LAST_SAMPLED: Final = (4, 6)
 """The last version that takes `temperature`, `top_p` and `top_k`."""
@@ -46,6 +55,11 @@ def takes_forced_tools(model_name: str) -> bool:
 def takes_format(model_name: str) -> bool:
     """Whether `output_config.format` may hold a schema."""
     return _version(model_name) >= _FIRST_FORMATTED
+
+
+def takes_last_word(model_name: str) -> bool:
+    """Whether a conversation may end with a message of the assistant's, which the answer goes on from."""
+    return _version(model_name) <= _LAST_PREFILLED
 
 
 def most_tokens(model_name: str) -> int:
