@@ -19,7 +19,7 @@ from batchline_worker.providers.anthropic_batch import remote_batch
 from batchline_worker.providers.anthropic_client import AnthropicClient
 from batchline_worker.providers.base import BROKEN_OFF
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
-from batchline_worker.providers.listing import listed, polled
+from batchline_worker.providers.listing import Page, listed, polled
 from batchline_worker.providers.sdk_client import repeated
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class AnthropicProvider:
         """See `Provider.find`. Ids of other shards' batches are for the caller to leave out."""
         found: list[RemoteBatch] = []
         for page in self._pages():
-            found += [batch for batch in page if self._is_sought(batch, search)]
-            if any(b.created_at_s is not None and b.created_at_s < search.since_s for b in page):
+            found += [batch for batch in page.batches if self._is_sought(batch, search)]
+            if page.reaches_back(search.since_s):
                 break
         return sorted(found, key=lambda batch: batch.created_at_s or 0.0)
 
@@ -114,7 +114,7 @@ class AnthropicProvider:
 
     def poll_many(self, batch_ids: Collection[str]) -> dict[str, RemoteBatch]:
         """See `Provider.poll_many`."""
-        return polled(batch_ids, pages=self._pages, poll=self.poll)
+        return polled(batch_ids, pages=lambda: (page.batches for page in self._pages()), poll=self.poll)
 
     def cancel(self, batch_id: str) -> RemoteBatch:
         """See `Provider.cancel`."""
@@ -166,13 +166,13 @@ class AnthropicProvider:
             raise self._client.not_understood("a list of batches with their counts")
         return batch.total == search.requests
 
-    def _pages(self) -> Iterator[list[RemoteBatch]]:
+    def _pages(self) -> Iterator[Page]:
         return listed(
             lambda after: self._again(partial(self._page, after)),
             lambda: self._client.not_understood("a list of batches that promises more and does not go on"),
         )
 
-    def _page(self, after: str | None) -> tuple[list[RemoteBatch], bool]:
+    def _page(self, after: str | None) -> Page:
         query: dict[str, Any] = {"after_id": after} if after else {}
         reply = self._client.json(
             lambda sdk: sdk.messages.batches.with_raw_response.list(limit=PAGE_SIZE, **query)
@@ -183,8 +183,8 @@ class AnthropicProvider:
         if len(known) != len(batches):
             raise self._client.not_understood("a list of batches")
         more = reply.get("has_more")
-        # Where a server leaves it out, a full page may not be the last one.
-        return known, more if isinstance(more, bool) else len(known) >= PAGE_SIZE
+        # Where a server leaves it out, its pages may be shorter than asked for: an empty one is the last.
+        return Page(known, more if isinstance(more, bool) else bool(known))
 
     def _results(self, batch_id: str) -> Iterator[bytes]:
         try:

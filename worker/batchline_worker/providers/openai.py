@@ -8,21 +8,17 @@ off here, and what may be repeated is repeated by us.
 from __future__ import annotations
 
 import contextlib
-import random
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from batchline_shared.errors import (
-    BatchlineError,
-    ProviderRejectedError,
-    ProviderUnavailableError,
-)
+from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
 from batchline_worker.providers.base import BROKEN_OFF
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
+from batchline_worker.providers.listing import listed, polled
 from batchline_worker.providers.openai_batch import identifier, marks, remote_batch
 from batchline_worker.providers.openai_client import OpenAIClient
 from batchline_worker.providers.openai_pages import read_page
+from batchline_worker.providers.sdk_client import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -32,7 +28,7 @@ if TYPE_CHECKING:
 
     from batchline_shared.accounts import Account
     from batchline_worker.providers.base import RemoteBatch, Search, Submission
-    from batchline_worker.providers.openai_pages import Page
+    from batchline_worker.providers.listing import Page
 
 __all__ = ["OpenAIProvider", "make_provider"]
 
@@ -44,9 +40,6 @@ _CONFLICT = 409
 
 _PAGE_SIZE = 100
 """Batches per list page: the most that OpenAI gives."""
-
-_WORTH_A_PAGE = 3
-"""Ids from which a list page is asked for first: below, one call each is no dearer."""
 
 
 class OpenAIProvider:
@@ -141,17 +134,7 @@ class OpenAIProvider:
 
     def poll_many(self, batch_ids: Collection[str]) -> dict[str, RemoteBatch]:
         """See `Provider.poll_many`."""
-        missing = dict.fromkeys(batch_ids)
-        found: dict[str, RemoteBatch] = {}
-        try:
-            if len(missing) >= _WORTH_A_PAGE:
-                with contextlib.suppress(ProviderRejectedError, ProviderUnavailableError):
-                    self._poll_pages(missing, found)
-            self._poll_singly(missing, found)
-        except BatchlineError:
-            if not found:
-                raise
-        return found
+        return polled(batch_ids, pages=lambda: (page.batches for page in self._pages()), poll=self.poll)
 
     def cancel(self, batch_id: str) -> RemoteBatch:
         """See `Provider.cancel`."""
@@ -201,16 +184,11 @@ class OpenAIProvider:
                 raise
 
     def _pages(self) -> Iterator[Page]:
-        """List the account's batches, newest first; raise rather than end early."""
-        cursor: str | None = None
-        while True:
-            page = self._again(partial(self._page, cursor))
-            yield page
-            if not page.more:
-                return
-            if not page.batches or page.batches[-1].id == cursor:
-                raise self._client.not_understood("a list of batches that promises more and does not go on")
-            cursor = page.batches[-1].id
+        """List the account's batches, newest first."""
+        return listed(
+            lambda after: self._again(partial(self._page, after)),
+            lambda: self._client.not_understood("a list of batches that promises more and does not go on"),
+        )
 
     def _page(self, after: str | None) -> Page:
         query: dict[str, Any] = {"after": after} if after else {}
@@ -220,21 +198,6 @@ class OpenAIProvider:
         if page is None:
             raise self._client.not_understood("a list of batches")
         return page
-
-    def _poll_pages(self, missing: dict[str, None], found: dict[str, RemoteBatch]) -> None:
-        """Read list pages while each of them spares calls: it has to name two ids, or it is no cheaper."""
-        for page in self._pages():
-            hits = {batch.id: batch for batch in page.batches if batch.id in missing}
-            found.update(hits)
-            for batch_id in hits:
-                del missing[batch_id]
-            if len(hits) < 2 or len(missing) < _WORTH_A_PAGE:  # noqa: PLR2004 - see above
-                return
-
-    def _poll_singly(self, missing: dict[str, None], found: dict[str, RemoteBatch]) -> None:
-        for batch_id in missing:
-            with contextlib.suppress(ProviderRejectedError):
-                found[batch_id] = self.poll(batch_id)
 
     def _content(self, file_id: str) -> Iterator[bytes]:
         place = self._client.place_of(file_id)
@@ -255,18 +218,7 @@ class OpenAIProvider:
         return batch
 
     def _again(self, call: Callable[[], T]) -> T:
-        """Make a call that may be repeated, and repeat it while its outcome is unknown.
-
-        A refusal for now (429) is not waited for: the caller has better uses for its thread.
-        """
-        for most_s in self._retry_waits_s:
-            try:
-                return call()
-            except ProviderUnavailableError as error:
-                if error.status_code == _CONFLICT:
-                    raise
-            time.sleep(random.uniform(0.0, most_s))  # noqa: S311 - jitter, not a secret
-        return call()
+        return repeated(call, self._retry_waits_s)
 
 
 def make_provider(name: str, account: Account, *, create_timeout_s: float) -> OpenAIProvider:

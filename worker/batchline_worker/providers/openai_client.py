@@ -6,34 +6,29 @@ Its own retries are off: the SDK would send a create three times over.
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
-import orjson
-
-from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
+from batchline_shared.errors import ProviderAuthError
 from batchline_worker.providers.openai_errors import translated
 from batchline_worker.providers.openai_links import place_of
+from batchline_worker.providers.sdk_client import SdkClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from openai import OpenAI, Timeout
-    from openai._legacy_response import LegacyAPIResponse
     from openai._types import RequestOptions
 
+    from batchline_shared.errors import BatchlineError
     from batchline_worker.providers.openai_links import Place
 
 __all__ = ["OpenAIClient"]
-
-T = TypeVar("T")
 
 _STREAMED: Final = {"accept": "application/binary", "x-stainless-raw-response": "stream"}
 """Headers of a download by link: the second has the SDK hand it on as it comes."""
 
 
-class OpenAIClient:
+class OpenAIClient(SdkClient["OpenAI"]):
     """Makes single calls; whatever the SDK raises leaves as an exception of ours."""
 
     def __init__(
@@ -54,30 +49,9 @@ class OpenAIClient:
             connect_timeout_s: For a connection, in seconds.
             read_timeout_s: Longest silence of a call that names no other, in seconds.
         """
-        self.name = name
-        self._api_key_env, self._base_url = api_key_env, base_url
+        super().__init__(name, api_key_env=api_key_env)
+        self._base_url = base_url
         self._connect_timeout_s, self._read_timeout_s = connect_timeout_s, read_timeout_s
-        self._lock = threading.Lock()
-        self._sdk: OpenAI | None = None
-        self._pid = 0
-
-    def json(self, call: Callable[[OpenAI], LegacyAPIResponse[Any]]) -> Any:
-        """Make one call and parse its reply; a 200 that is no JSON (a proxy's page) proves nothing."""
-        reply = self.ask(call)
-        try:
-            return orjson.loads(reply.http_response.content)
-        except orjson.JSONDecodeError:
-            raise self.not_understood("JSON") from None
-
-    def ask(self, call: Callable[[OpenAI], T]) -> T:
-        """Make one call, once."""
-        sdk = self._get()
-        try:
-            return call(sdk)
-        except Exception as error:  # noqa: BLE001 - an exception that nobody foresaw is an unknown outcome too
-            failure = translated(error, name=self.name, secret=sdk.api_key)
-        # Out here the original, which may quote the key, is no context of what is logged.
-        raise failure
 
     def place_of(self, reference: str) -> Place | None:
         """Tell where a result file is; None where that is another host than the account's."""
@@ -94,7 +68,7 @@ class OpenAIClient:
             with sdk.files.with_streaming_response.content(place.file_id, timeout=timeout) as reply:
                 yield from reply.iter_bytes()
         except Exception as error:  # noqa: BLE001 - the HTTP library's own exceptions come through here
-            failure = translated(error, name=self.name, secret=sdk.api_key)
+            failure = self._translated(error, sdk)
         else:
             return
         raise failure
@@ -105,26 +79,12 @@ class OpenAIClient:
 
         return openai.Timeout(silence_s, connect=self._connect_timeout_s)
 
-    def _get(self) -> OpenAI:
-        """Return this process's client. A forked child must not share its parent's connections."""
-        with self._lock:
-            if self._sdk is None or self._pid != os.getpid():
-                self._sdk, self._pid = self._built(), os.getpid()
-            return self._sdk
-
     def _built(self) -> OpenAI:
-        """Build the client; refuse at once what could only fail later, and less clearly."""
+        """See `SdkClient`."""
         import openai  # noqa: PLC0415 - slow to import, and no part of a process that calls no provider
 
-        key = os.environ.get(self._api_key_env, "")
-        if not key or not all("!" <= letter <= "~" for letter in key):
-            # A line break, as `cat` leaves one, would fail as an unknown outcome of every call.
-            raise ProviderAuthError(
-                self.name,
-                f"there is no usable API key; set {self._api_key_env}, without spaces or line breaks",
-            )
         timeout = self.timeout(self._read_timeout_s)
-        sdk = openai.OpenAI(api_key=key, base_url=self._base_url, timeout=timeout, max_retries=0)
+        sdk = openai.OpenAI(api_key=self._key(), base_url=self._base_url, timeout=timeout, max_retries=0)
         if sdk.base_url.scheme not in ("http", "https"):
             # As for a key: the job waits and says why, until an operator has mended it.
             raise ProviderAuthError(
@@ -132,11 +92,9 @@ class OpenAIClient:
             )
         return sdk
 
-    def not_understood(self, expected: str) -> ProviderUnavailableError:
-        """Say that a reply is not what was asked for, without quoting it."""
-        return ProviderUnavailableError(
-            self.name, f"the reply is not {expected}; does a proxy answer instead?"
-        )
+    def _translated(self, error: Exception, sdk: OpenAI) -> BatchlineError:
+        """See `SdkClient`."""
+        return translated(error, name=self.name, secret=sdk.api_key)
 
 
 def _followed(sdk: OpenAI, url: str, timeout: Timeout) -> Iterator[bytes]:

@@ -8,11 +8,7 @@ accepted create for a refused one would pay for a batch twice.
 
 from __future__ import annotations
 
-import math
-import re
-import time
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchline_shared.errors import (
     BatchlineError,
@@ -21,21 +17,15 @@ from batchline_shared.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
+from batchline_worker.providers.sdk_errors import clean, retry_after_s, unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from openai import APIStatusError
 
-__all__ = ["retry_after_s", "translated"]
+__all__ = ["translated"]
 
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 """Codes that say that the account is out of money; reported as the first of them."""
-
-_KEY_LIKE = re.compile(r"\bsk-[\w*.-]{4,}")
-"""OpenAI quotes a part of the refused key in its message, other servers all of it."""
-
-_MESSAGE_LIMIT = 500
 
 
 def translated(error: Exception, *, name: str, secret: str = "") -> BatchlineError:
@@ -50,25 +40,20 @@ def translated(error: Exception, *, name: str, secret: str = "") -> BatchlineErr
         An exception to raise outside of the `except` block: the original one may
         quote the key, and a logged traceback would show it as the context.
     """
-    import httpx2  # noqa: PLC0415 - loaded with the SDK, never before it
-    import openai  # noqa: PLC0415
+    import openai  # noqa: PLC0415 - loaded by the first call
 
     if isinstance(error, BatchlineError):
         return error
     if isinstance(error, openai.APIStatusError):
         return _by_status(error, name, secret)
-    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) and error.__cause__ else error
-    words = _clean(f"{type(cause).__name__}: {cause}", secret)
-    if isinstance(cause, (httpx2.ConnectError, httpx2.ConnectTimeout)):
-        # Without a connection no byte of the request left this machine.
-        return ProviderBusyError(name, f"no connection, so nothing was sent ({words})")
-    return ProviderUnavailableError(name, f"no answer ({words})")
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
+    return unanswered(cause or error, name=name, secret=secret)
 
 
 def _by_status(error: APIStatusError, name: str, secret: str) -> BatchlineError:
     """Choose by HTTP status; only 4xx other than 408 and 409 prove a refusal."""
     status, code = error.status_code, error.code
-    words = _clean(_message(error), secret)
+    words = clean(_message(error), secret)
     if status in (401, 403):
         return ProviderAuthError(name, words, status_code=status, code=code)
     if code in _NO_CREDIT or error.type in _NO_CREDIT:
@@ -88,38 +73,3 @@ def _message(error: APIStatusError) -> str:
     words = message if isinstance(message, str) and message else "no error message that we can read"
     request = f", request {error.request_id}" if error.request_id else ""
     return f"{words} (HTTP {error.status_code}{request})"
-
-
-def _clean(text: str, secret: str) -> str:
-    text = text.replace(secret, "[key]") if secret else text
-    return _KEY_LIKE.sub("[key]", text)[:_MESSAGE_LIMIT]
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read how long a server asks its caller to wait.
-
-    Args:
-        headers: Of the reply, with lower-case or case-blind names.
-
-    Returns:
-        Seconds, at least 0; None where the server says nothing that can be read.
-
-    Source:
-        RFC 9110, section 10.2.3; `retry-after-ms` is OpenAI's own.
-    """
-    for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        wait = _number(headers.get(name))
-        if wait is not None:
-            return max(0.0, wait / per_second)
-    try:
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

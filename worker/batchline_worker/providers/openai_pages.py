@@ -5,28 +5,12 @@ A list proves that a batch does not exist, so a page is either read whole or not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from batchline_worker.providers.listing import Page
 from batchline_worker.providers.openai_batch import remote_batch
 
-if TYPE_CHECKING:
-    from batchline_worker.providers.base import RemoteBatch
-
-__all__ = ["Page", "read_page"]
-
-
-class Page(NamedTuple):
-    """Some of an account's batches."""
-
-    batches: list[RemoteBatch]
-    """As the server orders them: newest first at OpenAI."""
-    more: bool
-    """Whether there may be a page after it."""
-
-    def reaches_back(self, since_s: float) -> bool:
-        """Whether all batches of later pages are older; not so where a server lists the oldest first."""
-        times = [batch.created_at_s for batch in self.batches if batch.created_at_s is not None]
-        return len(times) > 1 and times[-1] < since_s and times[-1] < times[0]
+__all__ = ["read_page"]
 
 
 def read_page(reply: Any) -> Page | None:

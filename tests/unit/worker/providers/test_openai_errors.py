@@ -20,7 +20,8 @@ from batchline_shared.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
-from batchline_worker.providers.openai_errors import retry_after_s, translated
+from batchline_worker.providers.openai_errors import translated
+from batchline_worker.providers.sdk_errors import retry_after_s
 
 REQUEST = httpx2.Request("POST", "https://api.example/v1/batches")
 
