@@ -30,7 +30,7 @@ For every `batches.create`, settled for the life of that batch:
 * list_lag           lists leave it out for `seconds`
 * archived           ends, and its results are gone (Anthropic)
 * system_error       fails with code 13 when everything has run (Google)
-* error_details      the same, with objects in the error's `details`; rows that fail have them too (Google)
+* error_details      objects in the `details` of the batch's error and of its rows' (Google)
 
 For every `batches` call that shows a batch, in that reply only:
 

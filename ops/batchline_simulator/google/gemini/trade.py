@@ -64,12 +64,11 @@ class GeminiTrade:
 
     def publish(self, batch: StoredBatch, run: Run, end: Phase) -> tuple[Phase, Fields]:
         """Make the result file, or put the results into the operation where the requests came in it."""
-        fields: Fields = moved({"metadata": _counted(batch, run)}, end)
-        if "system_error" in batch.plan or "error_details" in batch.plan:
+        counted = {"metadata": _counted(batch, run)}
+        if "system_error" in batch.plan:
             details = quota_details() if "error_details" in batch.plan else None
-            return "failed", moved({"metadata": _counted(batch, run)}, "failed") | failure(
-                INTERNAL, "Internal error", details
-            )
+            return "failed", moved(counted, "failed") | failure(INTERNAL, "Internal error", details)
+        fields = moved(counted, end)
         if end != "completed":
             return end, fields
         output = self._inlined(batch, run) if batch.input_file_id is None else self._file(batch, run)

@@ -105,7 +105,7 @@ class _Parser:
         kind, name = self._take()
         _, sign = self._take()
         value_kind, value = self._take()
-        if kind != "word" or value_kind == "sign" or sign not in {*_COMPARISONS, ":"}:
+        if kind != "word" or value_kind in {"sign", "end"} or sign not in {*_COMPARISONS, ":"}:
             raise FilterError(f"cannot compare {name!r}")
         read = _reader(name)
         if sign == ":":

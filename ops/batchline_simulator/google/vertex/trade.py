@@ -56,15 +56,15 @@ class VertexTrade:
     def check(self, batch: StoredBatch) -> Fields | None:
         """Look for the buckets, then load every row."""
         if (lost := self._lost_bucket(batch)) is not None:
-            return _error(FAILED_PRECONDITION, lost)
+            return _failure(batch, FAILED_PRECONDITION, lost)
         if (elsewhere := self._elsewhere(batch)) is not None:
-            return _error(INVALID_ARGUMENT, elsewhere)
+            return _failure(batch, INVALID_ARGUMENT, elsewhere)
         if "cannot_find_file" in batch.plan:
-            return _error(INVALID_ARGUMENT, _LOST_DATASET.format(batch.doc["name"].split("/")[1]))
+            return _failure(batch, INVALID_ARGUMENT, _LOST_DATASET.format(batch.doc["name"].split("/")[1]))
         try:
             self._load(batch)
         except ImportRefusedError as refused:
-            return _error(INVALID_ARGUMENT, str(refused))
+            return _failure(batch, INVALID_ARGUMENT, str(refused))
         return None
 
     def start(self, batch: StoredBatch) -> None:
@@ -82,7 +82,6 @@ class VertexTrade:
 
     def entered(self, batch: StoredBatch, phase: Phase) -> Fields:
         """Set the state and its moment."""
-        del batch
         now = moment(now_us())
         fields: Fields = {"state": WORDS[phase], "updateTime": now}
         if phase == "running":
@@ -90,7 +89,7 @@ class VertexTrade:
         if phase in FINAL:
             fields["endTime"] = now
         if phase == "cancelled":
-            fields |= _error(CANCELLED, "CANCELED")
+            fields |= _failure(batch, CANCELLED, "CANCELED")
         return fields
 
     def progress(self, batch: StoredBatch, run: Run) -> Fields:
@@ -100,11 +99,8 @@ class VertexTrade:
 
     def publish(self, batch: StoredBatch, run: Run, end: Phase) -> tuple[Phase, Fields]:
         """Write the predictions into the output directory, as far as they got."""
-        if "system_error" in batch.plan or "error_details" in batch.plan:
-            failure = _error(INTERNAL, _SYSTEM_ERROR)
-            if "error_details" in batch.plan:
-                failure["error"]["details"] = quota_details()
-            return "failed", failure
+        if "system_error" in batch.plan:
+            return "failed", _failure(batch, INTERNAL, _SYSTEM_ERROR)
         if not run.done:
             return end, {}
         directory = output_directory(batch)
@@ -195,13 +191,17 @@ def _buckets(batch: StoredBatch) -> list[str]:
     return [found.bucket for uri in uris if (found := address(uri)) is not None]
 
 
-def _error(code: int, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
+def _failure(batch: StoredBatch, code: int, message: str) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if "error_details" in batch.plan:
+        error["details"] = quota_details()
+    return {"error": error}
 
 
 def _no_permission(batch: StoredBatch, directory: Address) -> dict[str, Any]:
     number = batch.doc["name"].split("/")[1]
-    return _error(
+    return _failure(
+        batch,
         PERMISSION_DENIED,
         f"Service account service-{number}@gcp-sa-aiplatform.iam.gserviceaccount.com doesn't have sufficient"
         f' permission "storage.objects.create" to write {directory}/{PREDICTIONS}.',
