@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from batchline_ops.cli.doctor.findings import fail, ok, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchline_ops.cli.doctor.findings import Finding
 
-__all__ = ["KEY_VARIABLES", "check_environment"]
+__all__ = ["KEY_VARIABLES", "check_environment", "variables_here"]
 
 KEY_VARIABLES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = MappingProxyType(
     {
@@ -91,6 +91,12 @@ def _key(provider: str, groups: tuple[tuple[str, ...], ...], known: frozenset[st
     if missing:
         return warn(check, f"{detail}, but not {', '.join(missing)}", "Only workers need it; set it there")
     return ok(check, detail)
+
+
+def variables_here() -> Callable[[str], bool]:
+    """A function that says whether a variable is set, here or in the workers' settings file."""
+    known = _names_in_env_file()
+    return lambda name: _is_set(name, known)
 
 
 def _is_set(name: str, known: frozenset[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from batchline_ops.cli.doctor.account_checks import check_accounts
 from batchline_ops.cli.doctor.environment_checks import check_environment
 from batchline_ops.cli.doctor.findings import Finding, Level, fail, ok
 from batchline_ops.cli.doctor.ledger_checks import check_ledger, read_overview
@@ -49,6 +50,7 @@ def diagnose(redis_url: str | None, *, worker_timeout_s: float) -> list[Finding]
     except ConfigurationError as error:
         return [*findings, fail("Settings", str(error), "Correct the variable, or remove it")]
     findings.append(ok("Settings", "valid"))
+    findings += check_accounts(settings.accounts)
     client: Any = None
     try:
         client = connect(settings.redis_url)
