@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from result_lines import chat, message, message_item, responses
+from result_lines import candidate, chat, gemini, message, message_item, responses, vertex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +38,22 @@ class Sample:
     no_json: Any = ({"role": "user", "content": "secret", "x": {1, 2}},)
     """A conversation that cannot be written."""
     max_tokens: int | None = 50
-    """Tokens that a request may ask for; None: it takes no such wish."""
+    """Tokens that a request may ask for; None: it takes no such wish, or has it in an object with others."""
+    names_model: bool = True
+    """Whether a line names the model; if not, the batch alone does."""
+
+
+def _generated(answered: Callable[[str], Line]) -> Sample:
+    """What both of Google's APIs have in common."""
+    first, second = ([{"category": "c", "threshold": value}] for value in ("OFF", "BLOCK_NONE"))
+    return Sample(
+        option=("safetySettings", first, second),
+        unset=("serviceTier", "t"),
+        field="contents",
+        answered=answered,
+        max_tokens=None,
+        names_model=False,
+    )
 
 
 SAMPLES: Mapping[tuple[str, str], Sample] = {
@@ -68,5 +83,7 @@ SAMPLES: Mapping[tuple[str, str], Sample] = {
         field="messages",
         answered=message,
     ),
+    ("google", "/generateContent"): _generated(lambda text: vertex(candidate(text))),
+    ("gemini", "/generateContent"): _generated(lambda text: gemini(candidate(text))),
 }
 """Provider and endpoint → its sample."""

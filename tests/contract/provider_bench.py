@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from batchline_shared.accounts import Account
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.outcomes import ErrorType
 from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
 from batchline_worker.providers.anthropic import PAGE_SIZE as ANTHROPIC_PAGE
 from batchline_worker.providers.anthropic import AnthropicProvider
 from batchline_worker.providers.base import Search, Submission
+from batchline_worker.providers.gemini import GeminiProvider
+from batchline_worker.providers.google import GoogleProvider
 from batchline_worker.providers.openai import OpenAIProvider
 from sdk_connections import hang_up
 
@@ -38,6 +41,9 @@ LIMIT_TOKENS = 7
 
 KEY_VARIABLE = "BATCHLINE_CONTRACT_KEY"
 """Environment variable with a key that the server takes."""
+
+BUCKET = "contract-bucket"
+"""Cloud Storage bucket of the server, in the region where jobs run."""
 
 HASTY_S = 0.3
 """Create timeout of a bench's `hasty` provider."""
@@ -65,6 +71,12 @@ class Wiring:
     """Whether several batches are looked at in fewer calls than one each."""
     lists_whole_seconds: bool = False
     """Whether its times count whole seconds, so that two batches may seem to be created together."""
+    running: str = "in_progress"
+    """What it calls a batch that runs."""
+    tells_no_credit: bool = True
+    """Whether an account without credit is refused in other words than a busy one."""
+    expired: tuple[ErrorType | None, ...] = (None, None, ErrorType.EXPIRED, ErrorType.EXPIRED)
+    """What the results say of four requests, of which two were not run in time."""
     close: Callable[[Any], None] = field(default=hang_up)
     """Gives the connections of a transport back."""
 
@@ -184,6 +196,37 @@ def _anthropic(server: SimulatorProcess, create_timeout_s: float) -> Provider:
     )
 
 
+def _google(server: SimulatorProcess, create_timeout_s: float) -> Provider:
+    account = Account(provider="google", base_url=server.url, project="contract", bucket=BUCKET)
+    return GoogleProvider(
+        "google",
+        account,
+        storage_url=server.url,
+        retry_waits_s=(0.0, 0.0),
+        create_timeout_s=create_timeout_s,
+    )
+
+
+def _gemini(server: SimulatorProcess, create_timeout_s: float) -> Provider:
+    return GeminiProvider(
+        api_key_env=KEY_VARIABLE,
+        base_url=server.gemini_url,
+        retry_waits_s=(0.0, 0.0),
+        create_timeout_s=create_timeout_s,
+    )
+
+
+_GOOGLE_ROWS: Mapping[str, ErrorType | None] = {
+    "bad_request": ErrorType.INVALID_REQUEST,
+    "rate_limit": ErrorType.RATE_LIMITED,
+    "insufficient_quota": ErrorType.RATE_LIMITED,
+    "server_error": ErrorType.PROVIDER_ERROR,
+    "length": ErrorType.TRUNCATED,
+    "content_filter": ErrorType.CONTENT_FILTERED,
+    "line_separator": None,
+}
+
+
 WIRINGS: Mapping[str, Wiring] = {
     "openai": Wiring(
         make=_openai,
@@ -236,6 +279,37 @@ WIRINGS: Mapping[str, Wiring] = {
         },
         page=ANTHROPIC_PAGE,
     ),
+    "google": Wiring(
+        make=_google,
+        calls={
+            "upload": "gcs.objects.create",
+            "results": "gcs.objects.content",
+            "delete": "gcs.objects.delete",
+            **{call: f"vertex.batches.{call}" for call in ("create", "retrieve", "list", "cancel")},
+        },
+        model="gemini-2.5-flash",
+        rows=_GOOGLE_ROWS,
+        page=100,
+        running="JOB_STATE_RUNNING",
+        tells_no_credit=False,
+        expired=(None, None),
+        close=lambda provider: provider.close(),
+    ),
+    "gemini": Wiring(
+        make=_gemini,
+        calls={
+            "upload": "gemini.files.create",
+            "results": "gemini.files.content",
+            "delete": "gemini.batches.delete",
+            **{call: f"gemini.batches.{call}" for call in ("create", "retrieve", "list", "cancel")},
+        },
+        model="gemini-2.5-flash",
+        rows=_GOOGLE_ROWS,
+        page=100,
+        running="BATCH_STATE_RUNNING",
+        expired=(),
+        close=lambda provider: provider.close(),
+    ),
 }
 """Provider → how the suites reach it."""
 
@@ -243,10 +317,14 @@ WIRINGS: Mapping[str, Wiring] = {
 @contextmanager
 def started(name: str, folder: Path) -> Iterator[Bench]:
     """Run a server for one provider; its batches end at once."""
-    config = SimulatorConfig(data_dir=folder, speed=0, token_limit={"limited": LIMIT_TOKENS})
+    config = SimulatorConfig(
+        data_dir=folder, speed=0, token_limit={"limited": LIMIT_TOKENS}, buckets={BUCKET: "us-central1"}
+    )
     wiring = WIRINGS[name]
     with pytest.MonkeyPatch.context() as patch, running_simulator(config) as server:
         patch.setenv(KEY_VARIABLE, "sk-contract")
+        key_file = server.write_service_account(folder / "service_account.json")
+        patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key_file))
         both = wiring.make(server, 60.0), wiring.make(server, HASTY_S)
         try:
             yield Bench(name, wiring, *both, server=server, speech=dialect(name))

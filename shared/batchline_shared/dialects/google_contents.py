@@ -92,7 +92,7 @@ def converted(messages: Any, row: int) -> Conversation:
     """
     # The common case first and alone: dicts with a known role and text.
     try:
-        if messages.__class__ is list and messages:
+        if messages.__class__ in (list, tuple) and messages:
             parts = [(_ROLES[one["role"]], [{"text": one["content"]}]) for one in messages]
             simple = all(len(one) == 2 for one in messages)  # noqa: PLR2004 - role and content
             if simple and all(part[0]["text"].__class__ is str for _, part in parts):

@@ -36,10 +36,10 @@ PROVIDERS: Final[Mapping[str, ProviderModules]] = {
     "anthropic": ProviderModules(
         "batchline_shared.dialects.anthropic", "batchline_worker.providers.anthropic"
     ),
+    "google": ProviderModules("batchline_shared.dialects.google", "batchline_worker.providers.google"),
+    "gemini": ProviderModules("batchline_shared.dialects.gemini", "batchline_worker.providers.gemini"),
 }
 """Name before the slash in `provider/model-name` → where it is spoken to."""
-
-_LATER: Final = frozenset({"google", "gemini"})
 
 
 @cache
@@ -77,8 +77,7 @@ def known_model(model: object) -> ModelName:
         InvalidModelError: It is not of that form, or the provider is unknown.
     """
     named = parse_model(model)
-    if named.provider not in _LATER:
-        _classes(named.provider)
+    _classes(named.provider)
     return named
 
 
