@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from batchline_worker.providers.anthropic import AnthropicProvider
     from batchline_worker.providers.openai import OpenAIProvider
 
 __all__ = ["hang_up"]
 
 
-def hang_up(provider: OpenAIProvider) -> None:
+def hang_up(provider: OpenAIProvider | AnthropicProvider) -> None:
     """Close what the provider's calls have opened; the collector would find the sockets first, and warn."""
     sdk = provider._client._sdk
     if sdk is not None:

@@ -33,6 +33,7 @@ _LOW_BALANCE: Final = "credit balance is too low"
 _OPERATORS: Final = re.compile(r"^(?:organization_on_hold|cmek_\w+|claude_code_key_creator_not_member)$")
 """`error_code`s of a 400 that somebody has to mend at Anthropic, and no request is to blame for."""
 
+_BAD_REQUEST = 400
 _PAYMENT_REQUIRED = 402
 
 
@@ -66,7 +67,7 @@ def _by_status(error: APIStatusError, name: str, secret: str) -> BatchlineError:
     words = clean(_message(error), secret)
     if _no_credit(error):
         return ProviderBusyError(name, words, status_code=status, code="insufficient_quota")
-    if status in (401, 403) or (error.error_code and _OPERATORS.match(error.error_code)):
+    if status in (401, 403) or (status == _BAD_REQUEST and _OPERATORS.match(error.error_code or "")):
         return ProviderAuthError(name, words, status_code=status, code=code)
     if status == 429:  # noqa: PLR2004 - HTTP's own number
         hint_s = retry_after_s(error.response.headers)
