@@ -50,6 +50,10 @@ def check_client(client: BatchClient) -> None:
     assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES]), Job[User])
     assert_type(client.enqueue("openai/gpt-4o", None, conversations()), Job[str])
     assert_type(client.enqueue("openai/gpt-4o", User, [BatchRequest(messages=MESSAGES)]), Job[User])
+    assert_type(client.enqueue("openai/o3", User, [MESSAGES], endpoint="/v1/responses"), Job[User])
+    assert_type(
+        client.enqueue("openai/e", None, ["a", ["b", "c"]], endpoint="/v1/embeddings"), Job[list[float]]
+    )
     assert_type(client.job("job_1"), Job[Any])
     assert_type(client.job("job_1", User), Job[User])
     assert_type(client.jobs(status="completed", limit=None), list[JobInfo])

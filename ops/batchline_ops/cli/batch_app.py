@@ -29,6 +29,15 @@ IdempotencyKey = Annotated[
     str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key gives the same job.")
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="PATH",
+        help="The provider's path of one request, such as /v1/responses or /v1/embeddings. "
+        "Without: its usual one.",
+    ),
+]
 ResponseModel = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +71,7 @@ def create_from_file_command(
         str, typer.Option("--file-path", "-f", metavar="FILE", help="JSONL in the provider's batch format.")
     ],
     model: Model,
+    endpoint: Endpoint = None,
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -76,6 +86,7 @@ def create_from_file_command(
             client,
             file_path,
             model,
+            endpoint=endpoint,
             metadata=metadata or (),
             idempotency_key=idempotency_key,
             wait=wait,
@@ -91,6 +102,7 @@ def submit_command(
         str, typer.Argument(metavar="FILE", help="JSONL; without it, or with -, stdin is read.")
     ] = "-",
     response_model: ResponseModel = None,
+    endpoint: Endpoint = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens to generate per request.")] = 1000,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = 0.1,
     metadata: Metadata = None,
@@ -101,6 +113,7 @@ def submit_command(
     """Submit conversations, one a line: a list of messages, or an object. Prints the job's id.
 
     An object has "messages" and may have "custom_id", "max_tokens", "temperature" and "options".
+    For embeddings, a line is a text, a list of texts, or an object with "input".
     """
     from batchline_ops.cli.submitting import submit_requests
 
@@ -111,6 +124,7 @@ def submit_command(
             source,
             model,
             response_model=response_model,
+            endpoint=endpoint,
             max_tokens=max_tokens,
             temperature=temperature,
             metadata=metadata or (),

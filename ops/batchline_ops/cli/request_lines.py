@@ -1,6 +1,7 @@
 """Conversations from a file or stdin, one a line.
 
-A line is a list of messages, or an object with the fields of `BatchRequest`.
+A line is a list of messages, or an object with the fields of `BatchRequest`. For embeddings it is a
+text, a list of texts, or an object that may call its texts `input`.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class RequestLines:
         self._line = 0
         self._row = -1
 
-    def __iter__(self) -> Iterator[BatchRequest | list[dict[str, Any]]]:
-        """Stream the requests.
+    def __iter__(self) -> Iterator[Any]:
+        """Stream the requests: `BatchRequest`s, and what else `enqueue` takes.
 
         Raises:
             InvalidBatchFileError: A line is bad, which it names, or there is none.
@@ -73,15 +74,19 @@ class RequestLines:
             raise InvalidBatchFileError(error.reason, line=self._line) from None
 
 
-def _request(text: bytes, number: int) -> BatchRequest | list[dict[str, Any]]:
+def _request(text: bytes, number: int) -> Any:
     try:
         value = parse_json(text)
     except ValueError as error:
         raise InvalidBatchFileError(str(error), line=number) from None
-    if isinstance(value, list):
+    if isinstance(value, list | str):
         return value
     if not isinstance(value, dict):
         raise InvalidBatchFileError("expected a list of messages or an object with messages", line=number)
+    if "input" in value:
+        value = {
+            "messages" if name == "input" and "messages" not in value else name: value[name] for name in value
+        }
     try:
         return BatchRequest.model_validate(value)
     except ValidationError as error:

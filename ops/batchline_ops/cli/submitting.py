@@ -27,6 +27,7 @@ def create_from_file(
     file_path: str,
     model: str,
     *,
+    endpoint: str | None,
     metadata: Sequence[str],
     idempotency_key: str | None,
     wait: bool,
@@ -39,6 +40,7 @@ def create_from_file(
         file_path,
         metadata=parse_metadata(metadata),
         idempotency_key=idempotency_key,
+        endpoint=endpoint or "",
     )
     return _announce(client.job(job_id), wait=wait, as_json=as_json)
 
@@ -49,6 +51,7 @@ def submit_requests(
     model: str,
     *,
     response_model: str | None,
+    endpoint: str | None,
     max_tokens: int | None,
     temperature: float | None,
     metadata: Sequence[str],
@@ -70,6 +73,7 @@ def submit_requests(
                 temperature=temperature,
                 metadata=notes,
                 idempotency_key=idempotency_key,
+                endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)
 

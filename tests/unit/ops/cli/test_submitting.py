@@ -171,3 +171,65 @@ def test_a_response_model_that_cannot_be_used_is_named(
     (tmp_path / "cli_models_bad.py").write_text(RESPONSE_MODELS)
 
     assert_refused(cli("batch", "submit", "-m", MODEL, "--response-model", name, stdin=lines(HELLO)), *words)
+
+
+EMBED = ("-m", "openai/text-embedding-3-small", "--endpoint", "/v1/embeddings", "--json")
+
+
+def test_texts_to_embed_are_texts_lists_or_objects_one_a_line(cli: Cli) -> None:
+    given = lines(
+        "one", ["two", "three"], {"input": "four", "options": {"dimensions": 8}}, {"input": ["five"]}
+    )
+
+    answer = cli("batch", "submit", *EMBED, stdin=given)
+
+    assert answer.code == 0
+    assert answer.json["total"] == 4
+    meta = cli.client().connection.jobs.meta(answer.json["id"])
+    assert (meta.endpoint, meta.structured) == ("/v1/embeddings", True)
+    assert next(cli.client().connection.jobs.rows(meta.id, [0])) == [
+        b'"one"',
+        b'["two","three"]',
+        b'{"dimensions":8,"input":"four"}',
+        b'["five"]',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("", ["line 2", "empty"]),
+        (["a", ""], ["line 2", "input[1]"]),
+        (7, ["line 2", "expected"]),
+        ({"input": "a", "messages": "b"}, ["line 2", "input"]),
+        ({"input": "a", "max_tokens": 5}, ["line 2", "max_tokens"]),
+        (HELLO, ["line 2", "input[0]"]),
+    ],
+    ids=str,
+)
+def test_a_line_that_cannot_be_embedded_is_named_by_its_number(
+    cli: Cli, value: Any, words: list[str]
+) -> None:
+    assert_refused(cli("batch", "submit", *EMBED[:4], stdin=lines("one", value)), *words)
+
+
+def test_a_batch_file_of_another_endpoint_is_taken_where_it_is_named(cli: Cli, tmp_path: Path) -> None:
+    line = request() | {"url": "/v1/responses", "body": {"model": "gpt-4.1-mini", "input": HELLO}}
+    (tmp_path / "a.jsonl").write_bytes(lines(line))
+    command = ("batch", "create-from-file", "-f", "a.jsonl", "-m", MODEL)
+
+    assert_refused(cli(*command), "line 1", "/v1/chat/completions")
+    answer = cli(*command, "--endpoint", "/v1/responses")
+
+    assert answer.code == 0
+    assert cli.client().connection.jobs.meta(answer.out.strip()).endpoint == "/v1/responses"
+
+
+@pytest.mark.parametrize("command", [("submit",), ("create-from-file", "-f", "a.jsonl")], ids=lambda c: c[0])
+def test_an_endpoint_that_does_not_exist_is_refused_with_those_that_do(
+    cli: Cli, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(request()))
+    answer = cli("batch", *command, "-m", MODEL, "--endpoint", "/v1/completions", stdin=lines(HELLO))
+
+    assert_refused(answer, "/v1/completions", "/v1/embeddings")
