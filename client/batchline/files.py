@@ -189,7 +189,8 @@ class BatchFile:
             raise InvalidBatchFileError(
                 "the file is empty: it holds no request (a buffer is read from where it stands)"
             )
-        self.template = self._read(self._first).common
+        first = self._read(self._first)
+        self.template, self._schema = first.common, first.schema
 
     def requests(self) -> Iterator[EncodedRequest]:
         """Every request of the file.
@@ -203,7 +204,13 @@ class BatchFile:
             yield self._request(text)
 
     def _request(self, text: bytes) -> EncodedRequest:
-        custom_id, common, conversation, row = self._read(text)
+        custom_id, common, conversation, row, schema = self._read(text)
+        if schema != self._schema:
+            raise InvalidBatchFileError(
+                f"its response schema is not that of the first line, and a batch of {self._speech.provider} "
+                "has one for all requests; use a file for each schema",
+                line=self.line,
+            )
         if common != self.template:
             row = orjson.dumps({**_removed(self.template, common), **common, **conversation})
         return EncodedRequest(row, custom_id)

@@ -41,6 +41,8 @@ class FileLine(NamedTuple):
     """The fields of the body that hold the conversation."""
     row: bytes
     """The conversation as a fragment; see `Dialect`."""
+    schema: Any = None
+    """The response schema, where a batch may hold only one; None elsewhere, and where there is none."""
 
 
 class Dialect(Protocol):

@@ -13,6 +13,7 @@ import orjson
 
 from batchline_shared.dialects.base import Limits
 from batchline_shared.dialects.google_lines import GoogleLines
+from batchline_shared.dialects.google_options import CONFIG
 from batchline_shared.dialects.vertex_columns import check_loadable
 from batchline_shared.schemas import vertex_schema
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from batchline_shared.accounts import Account
-    from batchline_shared.dialects.base import Dialect
+    from batchline_shared.dialects.base import Dialect, FileLine
 
 __all__ = ["DIALECTS", "VertexLines"]
 
@@ -45,6 +46,12 @@ class VertexLines(GoogleLines):
         """See `GoogleLines`. One row that cannot be loaded would fail the whole job."""
         for name, value in fields.items():
             check_loadable(value, name, level=2)
+
+    def read_line(self, line: Mapping[str, Any], model_name: str) -> FileLine:
+        """See `Dialect`. Two schemas in one table would be two types of one column."""
+        read = super().read_line(line, model_name)
+        config = read.common.get(CONFIG, {})
+        return read._replace(schema=config.get("responseSchema", config.get("responseJsonSchema")))
 
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """See `Dialect`. Vertex AI echoes the request, padded with nulls; the rest is kept."""

@@ -84,7 +84,7 @@ _CONFIG_RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "stopSequences": _texts,
         "temperature": number(0, 2),
         "thinkingConfig": mapping,
-        "topK": number(1, 1000),
+        "topK": whole(1),
         "topP": number(0, 1),
     }
 )
