@@ -280,10 +280,11 @@ def _claim(store: JobStore, plan: JobPlan, job_id: str) -> str:
         if staged is None:
             found = store.find(held)
             if found is not None:
-                if (found.model, found.template) != (plan.model, plan.encoded_template):
+                theirs = (found.model, found.endpoint, found.template)
+                if theirs != (plan.model, plan.dialect.endpoint, plan.encoded_template):
                     raise IdempotencyConflictError(
                         f"this idempotency_key stands for job {held} of {found.model}, which has another "
-                        "model, response model or options; use another key"
+                        "model, endpoint, response model or options; use another key"
                     )
                 return held
             held = store.claim(plan.digest, job_id, instead_of=held)  # gone: it died, was deleted, or expired

@@ -50,7 +50,7 @@ def test_a_key_that_stands_for_a_job_of_another_model_is_refused(client: BatchCl
 def test_a_key_that_stands_for_other_answers_is_refused(client: BatchClient) -> None:
     client.enqueue(MODEL, None, [says()], idempotency_key="nightly")
 
-    with pytest.raises(IdempotencyConflictError, match="another model, response model or options"):
+    with pytest.raises(IdempotencyConflictError, match="another model, endpoint, response model or options"):
         client.enqueue(MODEL, User, [says()], idempotency_key="nightly")
 
 
