@@ -83,12 +83,16 @@ class BatchLife:
 
     async def _pass_phases(self, batch_id: str) -> None:
         if self._batch(batch_id).phase == "checking":
-            await self._wait_out(batch_id, "checking", self._trade.pace.checking_s)
+            if await self._wait_out(batch_id, "checking", self._trade.pace.checking_s):
+                self._enter(batch_id, "expired")
+                self._shop.forget(batch_id)
+                return
             await self._check(batch_id)
         batch = self._batch(batch_id)
         if batch.live and not batch.started:
             await asyncio.sleep(self._shop.delay_s(self._trade.pace.cancelling_s))
             self._enter(batch_id, "cancelled")
+            self._shop.forget(batch_id)
         elif batch.live:
             run = self._shop.run(batch, self._trade.desk(batch))
             try:
