@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from batchline_simulator.batch_table import StoredBatch
+from batchline_simulator.connection import drain
 from batchline_simulator.core import BatchLife, drawn_plan
 from batchline_simulator.faults import Fault
 from batchline_simulator.gateway import Refused
@@ -39,7 +40,7 @@ class BatchRoutes:
 
     async def create(self, request: Request) -> Response:
         """Accept a batch whose rows are all well formed; two equal calls make two batches."""
-        model, wanted = request.path_params["model"], _wanted(await request.body())
+        model, wanted = request.path_params["model"], await _wanted(request)
         self._check_model(model)
         batch_id, source = new_id(36), either(wanted, "inputConfig")
         file_name, inlined = either(source, "fileName"), either(source, "requests")
@@ -147,16 +148,17 @@ class BatchRoutes:
             raise Refused(error_response(429, QUOTA_MESSAGE, details=quota_details()))
 
 
-def _wanted(body: bytes) -> dict[str, Any]:
+async def _wanted(request: Request) -> dict[str, Any]:
+    if int(request.headers.get("content-length", "0")) > MAX_INLINE_BYTES:
+        await drain(request)
+        raise refused(400, f"Request payload size exceeds the limit: {MAX_INLINE_BYTES} bytes.")
     try:
-        wanted = orjson.loads(body)
+        wanted = orjson.loads(await request.body())
     except orjson.JSONDecodeError:
         wanted = None
     batch = wanted.get("batch") if isinstance(wanted, dict) else None
     if not isinstance(batch, dict) or not isinstance(either(batch, "inputConfig"), dict):
         raise refused(400, "Invalid JSON payload received.")
-    if len(body) > MAX_INLINE_BYTES:
-        raise refused(400, f"Request payload size exceeds the limit: {MAX_INLINE_BYTES} bytes.")
     return batch
 
 

@@ -44,10 +44,11 @@ class GeminiFace:
         self._api_keys = api_keys
 
     def authorize(self, request: Request) -> Response | None:
-        """Ask for a key, in the header or in the query; the address of an upload is a key to it."""
+        """Ask for a key; the address of an upload is a key to it."""
         if "upload_id" in request.query_params:
             return None
-        key = request.headers.get("x-goog-api-key") or request.query_params.get("key")
+        # Google takes it from the query too. The log of calls has every query, so it is not taken here.
+        key = request.headers.get("x-goog-api-key")
         if not key:
             return self.refusal("unregistered", 403)
         return self.refusal("unauthorized", 400) if self._api_keys and key not in self._api_keys else None

@@ -65,8 +65,8 @@ def new_job(job_id: str, parent: str, wanted: Job, *, now_us: int) -> Job:
 
 
 def shown(doc: Job) -> Job:
-    """Return what callers may see of a job."""
-    return {key: value for key, value in doc.items() if not key.startswith(_HIDDEN)}
+    """Return what callers may see of a job; there are no nulls in it."""
+    return {key: value for key, value in doc.items() if not key.startswith(_HIDDEN) and value is not None}
 
 
 def stats(succeeded: int, failed: int, incomplete: int) -> dict[str, str]:

@@ -89,7 +89,7 @@ class VertexTrade:
         if phase in FINAL:
             fields["endTime"] = now
         if phase == "cancelled":
-            fields |= _failure(batch, CANCELLED, "CANCELED")
+            fields |= {**_failure(batch, CANCELLED, "CANCELED"), "completionStats": None}
         return fields
 
     def progress(self, batch: StoredBatch, run: Run) -> Fields:
@@ -119,6 +119,9 @@ class VertexTrade:
             names=OutputNames(config.prediction_shards, config.prediction_shard_name),
             rng=random.Random(seed),  # noqa: S311 - the order of a simulation
         )
+        if end == "cancelled":
+            # The rows are there, and billed; only their counts are not shown.
+            del fields["completionStats"]
         if end == "expired" and batch.plan.get("expire", {}).get("value") == PARTLY:
             return "completed", {**fields, "state": PARTLY}
         return end, fields

@@ -32,7 +32,7 @@ def test_key_is_asked_for(tmp_path: Path, keys: Any, code: int, words: str) -> N
     config = SimulatorConfig(data_dir=tmp_path, speed=0, api_keys=frozenset({"right"}))
     with running_simulator(config) as simulator:
         reply = httpx2.get(f"{simulator.gemini_url}/v1/batches", headers=keys)
-        allowed = httpx2.get(f"{simulator.gemini_url}/v1/batches?key=right")
+        allowed = httpx2.get(f"{simulator.gemini_url}/v1/batches", headers={"x-goog-api-key": "right"})
 
     assert (reply.status_code, allowed.status_code) == (code, 200)
     assert words in reply.json()["error"]["message"]

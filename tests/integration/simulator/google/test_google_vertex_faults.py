@@ -204,3 +204,36 @@ def test_job_goes_on_after_a_restart(tmp_path: Path, credentials: Any, end: str,
 
     assert job["labels"] == {"k": "v"}
     assert ids == sorted(f"r-{n}" for n in range(50))
+
+
+def test_job_that_is_cancelled_while_it_runs_keeps_what_was_done(
+    tmp_path: Path, credentials: Any, google_cloud: Any
+) -> None:
+    config = SimulatorConfig(data_dir=tmp_path, speed=5, buckets={"demo-bkt": "us-central1"})
+    with running_simulator(config) as simulator:
+        cloud = google_cloud(simulator, credentials)
+        created = cloud.create([cloud.row(f"r-{n}") for n in range(100)])
+        while "completionStats" not in cloud.job(created.name):
+            pass
+        cloud.genai.batches.cancel(name=created.name)
+        cancelling = cloud.job(created.name)["state"]
+        job = cloud.ended(created)
+        rows = cloud.predictions(job)
+
+    assert (cancelling, job["state"]) == ("JOB_STATE_CANCELLING", "JOB_STATE_CANCELLED")
+    assert job["error"] == {"code": 1, "message": "CANCELED"}
+    assert 0 < len(rows) < 100
+    assert "completionStats" not in job
+
+
+def test_job_that_waits_for_too_long_expires_without_having_run(
+    tmp_path: Path, credentials: Any, google_cloud: Any
+) -> None:
+    config = SimulatorConfig(data_dir=tmp_path, speed=200_000, buckets={"demo-bkt": "us-central1"})
+    with running_simulator(config) as simulator:
+        cloud = google_cloud(simulator, credentials)
+        arm(cloud, "stuck")
+        job = cloud.run([cloud.row("r")])
+
+    assert job["state"] == "JOB_STATE_EXPIRED"
+    assert "outputInfo" not in job
