@@ -35,6 +35,7 @@ class SimulatorProcess:
         Raises:
             RuntimeError: It did not start; the message has what it wrote.
         """
+        self.config = config
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self._errors = config.data_dir / "simulator.stderr"
         path = os.pathsep.join([*map(str, search_path), os.environ.get("PYTHONPATH", "")])

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from acceptance.live_stack import LiveStack
+from acceptance.live_stack import LiveStack, simulator_config
 from batchline_ops.embedded import EmbeddedServer
-from batchline_simulator import SimulatorConfig, SimulatorProcess, running_simulator
+from batchline_simulator import SimulatorProcess, running_simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,7 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSe
 
 @pytest.fixture(scope="session")
 def live_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
-    with running_simulator(
-        SimulatorConfig(data_dir=tmp_path_factory.mktemp("simulator"), speed=0)
-    ) as simulator:
+    with running_simulator(simulator_config(tmp_path_factory.mktemp("simulator"), speed=0)) as simulator:
         yield simulator
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from batchline import BatchClient, Settings
+from batchline_ops.simulated import simulated_environment
+from batchline_simulator import SimulatorConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +35,29 @@ FAST = {
 """Crashes are mended within ten seconds instead of minutes."""
 
 KEY = "sk-planted-0123456789"
+
+
+def simulator_config(folder: Path, **settings: Any) -> SimulatorConfig:
+    """A simulator that plays every provider."""
+    return SimulatorConfig(
+        data_dir=folder,
+        service_account_file=service_account_of(folder),
+        buckets={"simulated-bucket": "us-central1"},
+        **settings,
+    )
+
+
+def service_account_of(folder: Path) -> Path:
+    return folder / "service-account.json"
+
+
+def _marks(batch: dict[str, Any]) -> str:
+    return " ".join(str(batch[name]) for name in ("metadata", "display_name", "first_custom_id"))
+
+
+def _last(name: str) -> str:
+    """What tells a resource from the others: Google's are whole paths."""
+    return name.rpartition("/")[2]
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
@@ -105,7 +130,7 @@ class LiveStack:
             **os.environ,
             **FAST,
             "BATCHLINE_REDIS_URL": self.redis_url,
-            "OPENAI_BASE_URL": self.simulator.base_url,
+            **simulated_environment(self.simulator.url, self.service_account, {}),
             "OPENAI_API_KEY": KEY,
             **changes,
         }
@@ -117,17 +142,23 @@ class LiveStack:
         self.workers.append(LiveWorker(name, self.environment(**changes), self.folder / f"{name}.log"))
         return self.workers[-1]
 
+    @property
+    def service_account(self) -> Path:
+        """The key file that `simulator_config` has the simulator write."""
+        return service_account_of(self.simulator.config.data_dir)
+
     def accepted(self, job_id: str) -> list[dict[str, Any]]:
-        """Every batch of a job that the provider ever accepted, and bills."""
-        return [b for b in self.simulator.batches() if (b["metadata"] or {}).get("batchline_job") == job_id]
+        """Every batch of a job that a provider ever accepted, and bills, by whatever mark it keeps."""
+        name = job_id.removeprefix("job_")
+        return [batch for batch in self.simulator.batches() if name in _marks(batch)]
 
     def assert_paid_once(self, job_id: str, shards: int, requests: int) -> None:
         """One batch per shard, all requests in them, and each the one that the ledger knows."""
         batches = self.accepted(job_id)
-        known = [batch.batch_id for batch in self.client.job(job_id).batches()]
+        known = [batch.batch_id or "" for batch in self.client.job(job_id).batches()]
         assert len(batches) == shards
         assert sum(batch["line_count"] for batch in batches) == requests
-        assert Counter(known) == Counter(batch["id"] for batch in batches)
+        assert Counter(map(_last, known)) == Counter(_last(batch["id"]) for batch in batches)
 
     @contextmanager
     def broker_traffic(self) -> Iterator[list[str]]:
