@@ -5,7 +5,7 @@ eight bytes a line. Writing them out reads that file at shuffled places.
 """
 
 import hashlib
-import mmap
+import os
 import random
 from array import array
 from collections.abc import Iterator
@@ -60,19 +60,15 @@ class ShuffledLines:
         return Written(target, target.stat().st_size, len(self), digest.hexdigest())
 
     def _lines(self, rng: random.Random | None) -> Iterator[bytes]:
-        if not len(self):
-            # An empty file cannot be mapped.
-            return
         self._sink.flush()
         order = array("Q", range(len(self)))
         if rng is not None:
             rng.shuffle(order)
-        with (
-            self._path.open("rb") as source,
-            mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as view,
-        ):
+        with self._path.open("rb") as source:
             for place in order:
-                yield view[self._ends[place] : self._ends[place + 1]]
+                start, end = self._ends[place], self._ends[place + 1]
+                # Not a map of the file: its pages would count as ours until somebody else needs them.
+                yield os.pread(source.fileno(), end - start, start)
 
     def discard(self) -> None:
         """Close and remove the file."""
