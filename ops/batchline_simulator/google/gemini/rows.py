@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from batchline_simulator.gateway import Refused
-from batchline_simulator.google.gemini.schema_check import unknown_field
 from batchline_simulator.google.generate_request import prompt_tokens
 from batchline_simulator.google.rpc_errors import refused
+from batchline_simulator.google.schema_check import GEMINI_KEYWORDS, unknown_field
 
 MAX_INLINE_BYTES = 20_000_000
 
@@ -52,7 +52,7 @@ def _request(line: bytes, number: int) -> dict[str, Any]:
     request = row.get("request") if isinstance(row, dict) else None
     if not isinstance(request, dict) or not isinstance(request.get("contents"), list):
         raise _malformed(number, "it has no request with contents")
-    if (unknown := unknown_field(request)) is not None:
+    if (unknown := unknown_field(request, GEMINI_KEYWORDS)) is not None:
         raise _malformed(number, unknown)
     return request
 

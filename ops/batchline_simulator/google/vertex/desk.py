@@ -17,6 +17,7 @@ from batchline_simulator.google.generate_request import Problem, problem_of, que
 from batchline_simulator.google.generate_response import reply_to
 from batchline_simulator.google.moments import moment, now_us
 from batchline_simulator.google.rpc_errors import error_body
+from batchline_simulator.google.schema_check import VERTEX_KEYWORDS, unknown_field
 from batchline_simulator.google.vertex.importer import Shape, echoed
 from batchline_simulator.phases import Phase
 from batchline_simulator.responder import Answer, Question
@@ -54,6 +55,8 @@ class VertexDesk:
     def rejection(self, row: Row) -> Line | None:
         """Write the 400 that the model gives to this request alone."""
         problem = problem_of(row.body, role_required=True)
+        if problem is None and (unknown := unknown_field(row.body, VERTEX_KEYWORDS)) is not None:
+            problem = Problem(400, unknown)
         return None if problem is None else self._failed(row, problem)
 
     def fault(self, kind: str, row: Row) -> Line:

@@ -71,6 +71,7 @@ def test_failed_row_may_have_no_json_in_its_status(cloud: Any) -> None:
         (request(contents=[]), "at least one content"),
         ({"contents": [{"role": "tester", "parts": [{"text": "x"}]}]}, "Please use a valid role"),
         (request(generationConfig={"temperature": 9}), "temperature is 9"),
+        (structured({"type": "INTEGER", "const": 1}), 'Unknown name "const"'),
         (request(generationConfig={"maxOutputTokens": -1}), "must be positive"),
         (
             request(tools=[{"functionDeclarations": [{"name": "get weather!"}]}]),

@@ -1,10 +1,11 @@
 """Which keywords a `responseSchema` may have.
 
-The API reads it into a message with these fields and refuses any other one;
-`responseJsonSchema` is plain JSON Schema and not held against this.
+Both APIs read it into a message and refuse a keyword that has no field there;
+Vertex's has a few more. `responseJsonSchema` is plain JSON Schema and not held
+against this.
 
 Source:
-    REST reference, "Schema".
+    REST references of both, "Schema".
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from batchline_simulator.google.generate_request import either
 
-_KNOWN = frozenset(
+GEMINI_KEYWORDS = frozenset(
     [
         "type",
         "format",
@@ -38,14 +39,15 @@ _KNOWN = frozenset(
         "maximum",
     ]
 )
+VERTEX_KEYWORDS = GEMINI_KEYWORDS | {"additionalProperties", "ref", "defs"}
 
 
-def unknown_field(request: Mapping[str, Any]) -> str | None:
+def unknown_field(request: Mapping[str, Any], known: frozenset[str]) -> str | None:
     """Return the API's complaint about the first unknown keyword of a request's schema, or None."""
     schema = either(either(request, "generationConfig"), "responseSchema")
     for path, part in _parts(schema, "generation_config.response_schema"):
         for key in part:
-            if _camel(key) not in _KNOWN:
+            if _camel(key) not in known:
                 return f"Invalid JSON payload received. Unknown name \"{key}\" at '{path}': Cannot find field"
     return None
 
