@@ -7,7 +7,18 @@ from pydantic import ValidationError
 
 from batchline_simulator.answer_faults import broken_answer
 from batchline_simulator.database import Database
-from batchline_simulator.faults import FAULT_LIST, Fault, FaultBoard, faults_from_file, faults_from_rates
+from batchline_simulator.faults import (
+    BATCH_KINDS,
+    CALLS,
+    CONTENT_KINDS,
+    FAULT_LIST,
+    REPLY_KINDS,
+    Fault,
+    FaultBoard,
+    faults_from_file,
+    faults_from_rates,
+    kinds_of,
+)
 from batchline_simulator.responder import Answer, Question
 from batchline_simulator.row_faults import ANSWER_KINDS, RowFaults
 
@@ -107,3 +118,23 @@ def test_every_answer_fault_changes_the_answer(kind: str) -> None:
 
 def test_line_separator_leaves_the_json_valid() -> None:
     assert broken_answer("line_separator", QUESTION, ANSWER).text == '{"a":"two\u2028words"}'
+
+
+@pytest.mark.parametrize("noun", ["batches", "anthropic.batches", "vertex.batches", "gemini.batches"])
+def test_batches_of_every_provider_know_the_same_kinds(noun: str) -> None:
+    for verb in ("create", "retrieve", "list", "cancel"):
+        assert kinds_of(f"{noun}.{verb}") == kinds_of(f"batches.{verb}")
+
+
+@pytest.mark.parametrize(
+    "call", ["files.content", "anthropic.batches.results", "gemini.files.content", "gcs.objects.content"]
+)
+def test_whatever_is_downloaded_can_be_spoiled(call: str) -> None:
+    assert kinds_of(call) >= CONTENT_KINDS
+    assert not REPLY_KINDS & kinds_of(call)
+
+
+def test_only_the_creation_of_a_batch_settles_its_life() -> None:
+    settling = {call for call in CALLS if BATCH_KINDS & kinds_of(call)}
+
+    assert settling == {"batches.create", *(f"{p}.batches.create" for p in ("anthropic", "gemini", "vertex"))}
