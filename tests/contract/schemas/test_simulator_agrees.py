@@ -9,7 +9,7 @@ from pydantic import BaseModel, create_model
 from batchline_shared.errors import SchemaError
 from batchline_shared.schemas import anthropic_schema, gemini_schema, strict_schema, vertex_schema
 from batchline_simulator.anthropic.output_schema import budget_problem, schema_problem
-from batchline_simulator.google.gemini.schema_check import unknown_field
+from batchline_simulator.google.schema_check import GEMINI_KEYWORDS, VERTEX_KEYWORDS, unknown_field
 from batchline_simulator.google.vertex.importer import Importer, ImportRefusedError
 from batchline_simulator.openai.strict_schema import strict_violation
 from contract.schemas.answers import ANSWERS, LOOSE_ANSWERS
@@ -25,16 +25,19 @@ def anthropics_complaint(schema: dict[str, Any]) -> object:
 
 
 def vertex_complaint(schema: dict[str, Any]) -> object:
-    row = {"custom_id": "r-1", "request": {"generationConfig": {"responseSchema": schema}}}
+    row: dict[str, Any] = {
+        "custom_id": "r-1",
+        "request": {"generationConfig": {"responseSchema": schema}},
+    }
     try:
         Importer().add(orjson.dumps(row))
     except ImportRefusedError as refusal:
         return refusal
-    return None
+    return unknown_field(row["request"], VERTEX_KEYWORDS)
 
 
 def geminis_complaint(schema: dict[str, Any]) -> object:
-    return unknown_field({"generationConfig": {"responseSchema": schema}})
+    return unknown_field({"generationConfig": {"responseSchema": schema}}, GEMINI_KEYWORDS)
 
 
 def openais_complaint(schema: dict[str, Any]) -> object:
@@ -75,6 +78,7 @@ def test_the_simulator_takes_each_schema_that_we_send(complaint: Any, schema: di
         pytest.param(
             vertex_complaint, {"type": "OBJECT", "properties": {"a b": {"type": "STRING"}}}, id="vertex-name"
         ),
+        pytest.param(vertex_complaint, {"type": "INTEGER", "multipleOf": 1}, id="vertex-keyword"),
     ],
 )
 def test_the_simulator_does_refuse_what_the_provider_would(complaint: Any, schema: dict[str, Any]) -> None:
