@@ -43,6 +43,12 @@ class Account(BaseModel):
     path_prefix: str = "/v1"
     """What an OpenAI-compatible server's endpoints begin with inside a batch; empty for Azure."""
 
+    upload_path: str = "/files"
+    """Where such a server takes files, below `base_url`: `/files/upload` for Together. Workers only."""
+
+    upload_purpose: str = "batch"
+    """What such a server calls a file of requests: `batch-api` for Together. Workers only."""
+
     max_requests: int | None = Field(default=None, ge=1)
     """Requests that a batch may hold; None: the provider's own limit."""
 

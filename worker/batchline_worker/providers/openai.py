@@ -55,6 +55,8 @@ class OpenAIProvider:
         api_key_env: str = "OPENAI_API_KEY",
         base_url: str | None = None,
         path_prefix: str = "/v1",
+        upload_path: str = "/files",
+        upload_purpose: str = "batch",
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         create_timeout_s: float = 60.0,
@@ -68,6 +70,8 @@ class OpenAIProvider:
             api_key_env: Name of the environment variable that holds the key.
             base_url: Up to and with `/v1`. None: `OPENAI_BASE_URL`, else OpenAI itself.
             path_prefix: What endpoints begin with when a batch is created; see `Account`.
+            upload_path: Where files go, below the base URL; see `Account`.
+            upload_purpose: What a file of requests is for; see `Account`.
             connect_timeout_s: For a connection, in seconds.
             read_timeout_s: Longest silence while polling, listing, cancelling or deleting, in seconds.
             create_timeout_s: Longest silence during `create`, in seconds: giving up
@@ -77,6 +81,7 @@ class OpenAIProvider:
         """
         self.name = name
         self._path_prefix = path_prefix
+        self._upload_path, self._upload_purpose = upload_path, upload_purpose
         self._client = OpenAIClient(
             name,
             api_key_env=api_key_env,
@@ -92,9 +97,8 @@ class OpenAIProvider:
         """See `Provider.upload`."""
         # OpenAI refuses names without .jsonl, and the SDK calls a nameless buffer "upload".
         file = (f"{name}.jsonl", cast("Any", _WithoutDescriptor(buffer)), "application/jsonl")
-        timeout = self._client.timeout(self._transfer_timeout_s)
-        reply = self._client.json(
-            lambda sdk: sdk.files.with_raw_response.create(file=file, purpose="batch", timeout=timeout)
+        reply = self._client.upload(
+            file, path=self._upload_path, purpose=self._upload_purpose, silence_s=self._transfer_timeout_s
         )
         file_id = identifier(reply.get("id")) if isinstance(reply, dict) else None
         if file_id is not None:
@@ -228,6 +232,8 @@ def make_provider(name: str, account: Account, *, create_timeout_s: float) -> Op
         api_key_env=account.api_key_env or "OPENAI_API_KEY",
         base_url=account.base_url,
         path_prefix=account.path_prefix,
+        upload_path=account.upload_path,
+        upload_purpose=account.upload_purpose,
         create_timeout_s=create_timeout_s,
     )
 

@@ -31,6 +31,7 @@ _PHASES: Mapping[str, BatchPhase] = MappingProxyType(
         "in_progress": BatchPhase.RUNNING,
         "running": BatchPhase.RUNNING,
         "processing": BatchPhase.RUNNING,
+        "progress": BatchPhase.RUNNING,
         "finalizing": BatchPhase.FINALIZING,
         "completed": BatchPhase.COMPLETED,
         "succeeded": BatchPhase.COMPLETED,
@@ -73,6 +74,8 @@ def remote_batch(body: Any) -> RemoteBatch | None:
     Returns:
         The batch; None where the reply is no batch object.
     """
+    if isinstance(body, dict) and isinstance(body.get("job"), dict):
+        body = body["job"]  # Together's reply to a creation
     batch_id = identifier(body.get("id")) if isinstance(body, dict) and _is_batch(body) else None
     if batch_id is None:
         return None

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
-from batchline_worker.providers.base import BatchPhase, RemoteBatch, Search
+from batchline_worker.providers.base import BatchPhase, RemoteBatch, Search, Submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import ScriptedServer
 
     from batchline_worker.providers.openai import OpenAIProvider
@@ -40,6 +42,46 @@ def test_files_and_batches_may_be_numbered(
     assert openai.upload(io.BytesIO(b"{}\n"), name="s") == "7"
     polled = openai.poll("12")
     assert (polled.id, polled.input_file_id) == ("12", "7")
+
+
+def test_a_server_may_take_files_elsewhere_and_wrap_the_batch_that_it_made(
+    server: ScriptedServer, reply: Any, made: Callable[..., OpenAIProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_TEST_KEY", "planted-key")
+    together = made(
+        name="openai@together",
+        api_key_env="TOGETHER_TEST_KEY",
+        base_url=server.base_url,
+        upload_path="/files/upload",
+        upload_purpose="batch-api",
+    )
+    job = {"id": "7", "status": "VALIDATING", "created_at": "2026-01-01T00:00:00Z", "input_file_id": "file-1"}
+    server.replies = [reply({"id": "file-1"}), reply({"job": job, "warning": ""}, status=201)]
+
+    file_id = together.upload(io.BytesIO(b'{"a":1}\n'), name="s")
+    batch = together.create(Submission("s", "j", "/v1/chat/completions", "m", 1, file_id=file_id))
+
+    uploaded, created = server.seen
+    assert (uploaded.path, created.path) == ("/v1/files/upload", "/v1/batches")
+    for field, value in (("purpose", b"batch-api"), ("file_name", b"s.jsonl")):
+        assert b'name="%b"\r\n\r\n%b\r\n' % (field.encode(), value) in uploaded.body
+    assert b'filename="s.jsonl"' in uploaded.body
+    assert (batch.id, batch.phase, batch.input_file_id) == ("7", BatchPhase.VALIDATING, "file-1")
+
+
+def test_another_account_does_not_bear_the_usual_ones_organization(
+    server: ScriptedServer, reply: Any, made: Callable[..., OpenAIProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "planted")
+    server.replies = [reply(batch(1))]
+
+    for name in ("openai", "openai@second"):
+        made(name=name, base_url=server.base_url).poll("b1")
+
+    usual, second = (seen.headers for seen in server.seen)
+    assert (usual["openai-organization"], usual["openai-project"]) == ("planted", "planted")
+    assert not {"openai-organization", "openai-project"} & set(second)
 
 
 @pytest.mark.parametrize("status", [404, 405, 422, 501])
