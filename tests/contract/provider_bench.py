@@ -201,7 +201,6 @@ def _google(server: SimulatorProcess, create_timeout_s: float) -> Provider:
     return GoogleProvider(
         "google",
         account,
-        storage_url=server.url,
         retry_waits_s=(0.0, 0.0),
         create_timeout_s=create_timeout_s,
     )
@@ -293,7 +292,6 @@ WIRINGS: Mapping[str, Wiring] = {
         running="JOB_STATE_RUNNING",
         tells_no_credit=False,
         expired=(None, None),
-        close=lambda provider: provider.close(),
     ),
     "gemini": Wiring(
         make=_gemini,
@@ -308,7 +306,6 @@ WIRINGS: Mapping[str, Wiring] = {
         page=100,
         running="BATCH_STATE_RUNNING",
         expired=(),
-        close=lambda provider: provider.close(),
     ),
 }
 """Provider → how the suites reach it."""
@@ -324,6 +321,7 @@ def started(name: str, folder: Path) -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch, running_simulator(config) as server:
         patch.setenv(KEY_VARIABLE, "sk-contract")
         key_file = server.write_service_account(folder / "service_account.json")
+        patch.setenv("STORAGE_EMULATOR_HOST", server.url)
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key_file))
         both = wiring.make(server, 60.0), wiring.make(server, HASTY_S)
         try:

@@ -60,7 +60,6 @@ class GoogleProvider:
         name: str,
         account: Account,
         *,
-        storage_url: str | None = None,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
         create_timeout_s: float = 60.0,
@@ -72,8 +71,7 @@ class GoogleProvider:
         Args:
             name: `google`, or `google@account`.
             account: Its project, location, bucket and credentials; what it leaves open is read from
-                Google's variables.
-            storage_url: Where Cloud Storage is. None: `STORAGE_EMULATOR_HOST`, else Google itself.
+                Google's variables, and the address of Cloud Storage always (`STORAGE_EMULATOR_HOST`).
             connect_timeout_s: For a connection, in seconds.
             read_timeout_s: Longest silence while polling, listing, cancelling or deleting, in seconds.
             create_timeout_s: Longest silence during `create`, in seconds: giving up
@@ -85,7 +83,6 @@ class GoogleProvider:
         self._access = GoogleAccess(name, account)
         self._bucket = GoogleBucket(
             self._access,
-            url=storage_url,
             connect_timeout_s=connect_timeout_s,
             transfer_timeout_s=transfer_timeout_s,
         )

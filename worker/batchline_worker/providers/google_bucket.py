@@ -42,6 +42,9 @@ _RETRY_S: Final = 30.0
 
 _ROLE: Final = "roles/storage.objectUser"
 
+_EMULATOR: Final = "STORAGE_EMULATOR_HOST"
+"""The library's own variable for another address, with `http://` before it."""
+
 _NO_CHECK: Final = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 """Unless it is set, the library asks for every bucket's metadata from a thread of its own."""
 
@@ -58,18 +61,15 @@ class BucketFacts(NamedTuple):
 class GoogleBucket:
     """Reads and writes objects; whatever the library raises leaves as an exception of ours."""
 
-    def __init__(
-        self, access: GoogleAccess, *, url: str | None, connect_timeout_s: float, transfer_timeout_s: float
-    ) -> None:
+    def __init__(self, access: GoogleAccess, *, connect_timeout_s: float, transfer_timeout_s: float) -> None:
         """Keep the options; the library is imported by the first call.
 
         Args:
             access: Of the account.
-            url: Where Cloud Storage is; None: `STORAGE_EMULATOR_HOST`, else Google's own.
             connect_timeout_s: For a connection, in seconds.
             transfer_timeout_s: Longest silence of a call, in seconds.
         """
-        self._access, self._url = access, url
+        self._access = access
         self._timeout = (connect_timeout_s, transfer_timeout_s)
         self._lock = threading.Lock()
         self._client: Any = None
@@ -256,10 +256,10 @@ class GoogleBucket:
     def _built(self) -> Any:
         storage: Any = import_module("google.cloud.storage")  # untyped, and slow to import
         os.environ.setdefault(_NO_CHECK, "true")
-        options = {"api_endpoint": self._url} if self._url else None
-        return storage.Client(
-            project=self._access.project, credentials=self._access.credentials(), client_options=options
-        )
+        # An emulator takes nobody's credentials, as in the library itself; with them, google-auth would ask
+        # Google for the account's regions all the same.
+        credentials = None if os.environ.get(_EMULATOR) else self._access.credentials()
+        return storage.Client(project=self._access.project, credentials=credentials)
 
 
 def split_uri(uri: str) -> tuple[str, str]:
