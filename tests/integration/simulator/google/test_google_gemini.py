@@ -19,7 +19,7 @@ def accepted(gemini: Any) -> int:
 
 
 def test_batch_ends_with_every_row_in_order(gemini: Any) -> None:
-    created = gemini.create([gemini.row(f"k-{n}") for n in range(20)])
+    created = gemini.create([gemini.row(f"k-{n}") for n in range(40)])
     operation = gemini.ended(created)
     job = gemini.genai.batches.get(name=created.name)
     content = gemini.genai.files.download(file=job.dest.file_name)
@@ -27,9 +27,9 @@ def test_batch_ends_with_every_row_in_order(gemini: Any) -> None:
     assert created.state is types.JobState.JOB_STATE_PENDING
     assert job.state is types.JobState.JOB_STATE_SUCCEEDED
     assert job.dest.file_name == f"files/{created.name.replace('batches/', 'batch-')}"
-    assert [line["key"] for line in gemini.lines(operation)] == [f"k-{n}" for n in range(20)]
+    assert [line["key"] for line in gemini.lines(operation)] == [f"k-{n}" for n in range(40)]
     assert {line[:6] for line in content.splitlines()} == {b'{"key"', b'{"resp'}, "the order of keys varies"
-    assert operation["metadata"]["batchStats"] == {"requestCount": "20", "successfulRequestCount": "20"}
+    assert operation["metadata"]["batchStats"] == {"requestCount": "40", "successfulRequestCount": "40"}
 
 
 def test_truth_about_accepted_batches_names_the_input(gemini: Any) -> None:

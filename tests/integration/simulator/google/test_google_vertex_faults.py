@@ -190,11 +190,11 @@ def test_refused_call_has_googles_status(cloud: Any, call: str, fault: Any, stat
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_job_goes_on_after_a_restart(tmp_path: Path, credentials: Any, end: str, google_cloud: Any) -> None:
-    config = SimulatorConfig(data_dir=tmp_path, speed=8, buckets={"demo-bkt": "us-central1"})
+    config = SimulatorConfig(data_dir=tmp_path, speed=6, buckets={"demo-bkt": "us-central1"})
     with running_simulator(config) as first:
         cloud = google_cloud(first, credentials)
         created = cloud.create([cloud.row(f"r-{n}") for n in range(50)], labels={"k": "v"})
-        while cloud.job(created.name)["state"] != "JOB_STATE_RUNNING":
+        while cloud.job(created.name)["state"] == "JOB_STATE_PENDING":
             pass
         getattr(first, end)()
     with running_simulator(config) as second:
@@ -209,7 +209,7 @@ def test_job_goes_on_after_a_restart(tmp_path: Path, credentials: Any, end: str,
 def test_job_that_is_cancelled_while_it_runs_keeps_what_was_done(
     tmp_path: Path, credentials: Any, google_cloud: Any
 ) -> None:
-    config = SimulatorConfig(data_dir=tmp_path, speed=5, buckets={"demo-bkt": "us-central1"})
+    config = SimulatorConfig(data_dir=tmp_path, speed=2, buckets={"demo-bkt": "us-central1"})
     with running_simulator(config) as simulator:
         cloud = google_cloud(simulator, credentials)
         created = cloud.create([cloud.row(f"r-{n}") for n in range(100)])
