@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from batchline_shared.dialects.registry import PROVIDERS, dialect
+from batchline_shared.accounts import Account
+from batchline_shared.dialects.registry import PROVIDERS, dialect, endpoints
 from batchline_shared.ledger import FINAL, JobStatus, ShardState
 from batchline_shared.outcomes import RETRY_MAY_HELP, ErrorType
+from batchline_shared.settings import Settings
 from batchline_worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +64,38 @@ def test_the_providers_page_says_of_every_error_type_whether_a_retry_helps() -> 
     assert set(rows) == set(ErrorType)
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
-def test_the_providers_page_has_the_limits_that_the_code_uses(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "endpoint"), [(name, endpoint) for name in PROVIDERS for endpoint in endpoints(name)]
+)
+def test_the_providers_page_has_the_limits_that_the_code_uses(name: str, endpoint: str) -> None:
     page = (ROOT / "docs" / "providers.md").read_text()
-    limits = dialect(name).limits
+    limits = dialect(name, endpoint).limits
+    row = re.search(rf"^\| `{name}` \| `{re.escape(endpoint)}` \| .*$", page, re.MULTILINE)
 
-    assert f"| `{name}` | `{dialect(name).endpoint}` | {limits.max_requests:,} |" in page
-    assert f"{limits.max_bytes:,} bytes" in page
+    assert row is not None
+    assert f"| {limits.max_requests:,} |" in row[0]
+    assert f"{limits.max_bytes:,} bytes" in row[0]
+
+
+def test_the_accounts_page_has_every_field_with_the_default_it_names() -> None:
+    page = (ROOT / "docs" / "accounts.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \|", page, re.MULTILINE))
+
+    assert list(rows) == list(Account.model_fields)
+    for name, field in Account.model_fields.items():
+        assert field.default is None or rows[name] == f"`{field.default}`", name
+
+
+def test_the_accounts_page_shows_settings_that_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "accounts.md").read_text()
+    shown = re.findall(r"^(BATCHLINE_ACCOUNTS__\w+)=(\S*)", page, re.MULTILINE)
+    for name, value in shown:
+        monkeypatch.setenv(name, value)
+
+    accounts = Settings.load().accounts
+
+    assert {"azure", "groq", "together", "doubleword", "vllm", "eu"} <= set(accounts)
+    assert accounts["azure"].path_prefix == ""
 
 
 def test_every_setting_on_the_operations_page_exists_with_the_default_it_names() -> None:
