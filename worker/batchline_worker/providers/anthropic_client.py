@@ -67,6 +67,8 @@ class AnthropicClient(SdkClient["Anthropic"]):
         options: Any = {
             "headers": {"content-length": str(size_bytes), _RAW: "raw"},
             "timeout": self.timeout(silence_s),
+            # A redirect would send the call again.
+            "follow_redirects": False,
         }
         return self.json(lambda sdk: sdk.post(_PATH, cast_to=_reply_type(), content=chunks, options=options))
 

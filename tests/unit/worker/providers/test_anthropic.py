@@ -131,6 +131,7 @@ def test_a_body_is_made_in_small_pieces_whatever_its_size(size: int) -> None:
         ({"body": {"type": "error"}}, ProviderUnavailableError),
         ({"body": batch(1), "cut_bytes": 10, "headers": {"connection": "close"}}, ProviderUnavailableError),
         ({"status": 307, "headers": {"location": "/elsewhere"}}, ProviderUnavailableError),
+        ({"status": 303, "headers": {"location": "/elsewhere"}}, ProviderUnavailableError),
     ],
     ids=str,
 )
