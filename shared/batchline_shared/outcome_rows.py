@@ -155,21 +155,17 @@ def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSucces
     Args:
         reader: For the model and provider.
         line: The line, with or without its newline.
-        number: Its number in the file, from 1; names a line that has no custom id.
+        number: Its number in the file, from 1; a line without an id is named after it: `line-3`.
     """
     try:
         raw, _ = parse_line(line)
     except ValueError:
         return _error(f"line-{number}", ErrorType.UNKNOWN, f"line {number} is no JSON", None, None)
+    if not isinstance(raw, dict):
+        return _error(f"line-{number}", ErrorType.UNKNOWN, f"line {number} is no JSON object", None, None)
     # What `batch results` writes bears `custom_id`, whoever's answers they are.
-    name = reader.dialect.id_field
-    custom_id = raw.get(name, raw.get("custom_id")) if isinstance(raw, dict) else None
-    if not isinstance(custom_id, str):
-        message = f"line {number} has no {name}"
-        return _error(
-            f"line-{number}", ErrorType.UNKNOWN, message, None, raw if isinstance(raw, dict) else None
-        )
-    return reader.line(custom_id, raw)
+    custom_id = raw.get(reader.dialect.id_field, raw.get("custom_id"))
+    return reader.line(custom_id if isinstance(custom_id, str) else f"line-{number}", raw)
 
 
 def _describe_misfit(error: ValidationError, model: type[BaseModel] | None) -> str:

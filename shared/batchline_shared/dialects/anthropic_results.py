@@ -103,7 +103,9 @@ def classify(line: Mapping[str, Any], *, structured: bool) -> Verdict:
     """
     result = mapping(mapping(line).get("result"))
     kind = result.get("type")
-    if kind != "succeeded":
+    # Without a type, as in files that people keep, a message with content is an answer all the same.
+    answered = kind == "succeeded" or (kind is None and "content" in mapping(result.get("message")))
+    if not answered:
         return Verdict(*_failure(kind, result), 0, 0, 0, 0)
     message = mapping(result.get("message"))
     usage = mapping(message.get("usage"))
