@@ -77,6 +77,8 @@ class Wiring:
     """Whether an account without credit is refused in other words than a busy one."""
     expired: tuple[ErrorType | None, ...] = (None, None, ErrorType.EXPIRED, ErrorType.EXPIRED)
     """What the results say of four requests, of which two were not run in time."""
+    forms: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    """Further models and options with which answers in JSON are asked for in another form."""
     close: Callable[[Any], None] = field(default=hang_up)
     """Gives the connections of a transport back."""
 
@@ -113,17 +115,31 @@ class Bench:
 
     def submission(self, *prompts: str, shard: str = "s", model: str = "") -> Submission:
         """Prepare a creation: upload the requests, or hold them where the creation sends them."""
-        buffer = self.buffer(*prompts, model=model)
+        return self.sending(self.buffer(*prompts, model=model), shard, model, len(prompts or ("hi",)))
+
+    def sending(self, buffer: io.BytesIO, shard: str, model: str, requests: int) -> Submission:
+        """Prepare the creation of a batch with these lines."""
         takes_files = self.provider.takes_files
         return Submission(
             shard_id=shard,
             job_id="job",
             endpoint=self.speech.endpoint,
             model=model or self.wiring.model,
-            requests=len(prompts or ("hi",)),
+            requests=requests,
             file_id=self.provider.upload(buffer, name=f"bl-{time.monotonic_ns()}-0") if takes_files else "",
             buffer=None if takes_files else buffer,
         )
+
+    def answered(self, body: dict[str, Any], row: bytes) -> dict[str, Any]:
+        """Run one request, given as the worker is given it, and return its result line."""
+        head, middle, tail = self.speech.line_ends(orjson.dumps(body))
+        is_object = row.startswith(b"{")
+        line = self.speech.object_line("a", body, row) if is_object else head + b"a" + middle + row + tail
+        batch = self.provider.create(self.sending(io.BytesIO(line), "s", "", 1))
+        (result,) = self.provider.lines(self.ended(batch.id))
+        parsed = orjson.loads(result)
+        assert isinstance(parsed, dict)
+        return parsed
 
     def create(self, *prompts: str, shard: str = "s", model: str = "") -> RemoteBatch:
         return self.provider.create(self.submission(*prompts, shard=shard, model=model))
@@ -251,6 +267,7 @@ WIRINGS: Mapping[str, Wiring] = {
             "line_separator": None,
         },
         page=100,
+        forms=(("gpt-5-mini", {"reasoning_effort": "low"}),),
         batch_faults=frozenset({"cannot_find_file", "empty_error_file", "all_failed", "token_limit"}),
         result_files=2,
         lists_whole_seconds=True,
@@ -277,6 +294,12 @@ WIRINGS: Mapping[str, Wiring] = {
             "line_separator": None,
         },
         page=ANTHROPIC_PAGE,
+        forms=(
+            ("claude-3-5-haiku-20241022", {}),
+            ("claude-opus-5-5", {}),
+            ("claude-sonnet-4-6", {"thinking": {"type": "adaptive"}}),
+            ("claude-3-7-sonnet-20250219", {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
+        ),
     ),
     "google": Wiring(
         make=_google,
