@@ -11,6 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
+
+from batchline_ops.simulated import SIMULATED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,21 @@ def test_every_request_has_one_outcome_and_the_summary_is_one_line_of_json(tmp_p
     assert 50 < summary["agreement"]["license"] <= 100
     assert summary["elapsed_s"] > 0
     assert summary["flower_url"].startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("provider", sorted(set(SIMULATED) - {"openai"}))
+def test_every_other_provider_is_shown_as_well(tmp_path: Path, provider: str) -> None:
+    options = {"provider": provider, "requests": 100, "as_json": True, "flower": False, "workers": 1}
+    with start(options, tmp_path) as demo:
+        out, err = demo.communicate(timeout=90)
+
+    assert demo.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["model"] == SIMULATED[provider].model
+    assert (summary["requests"], summary["exactly_once"], summary["problems"]) == (100, True, [])
+    assert summary["batches"] == summary["parts"] > 1
+    assert 0 < summary["errored"] < 50 < summary["succeeded"]
+    assert 0 < summary["cost_usd"] < summary["standard_cost_usd"]
 
 
 def test_a_run_that_ended_leaves_neither_files_nor_processes(tmp_path: Path) -> None:

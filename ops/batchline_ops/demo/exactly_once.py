@@ -119,15 +119,20 @@ def judge(
 def _unmatched(shards: Sequence[ProviderBatch], accepted: Sequence[AcceptedBatch]) -> list[str]:
     """Parts whose batch the provider does not know, is another part's too, or has other lines."""
     lines = {batch.id: batch.line_count for batch in accepted}
-    claims = Counter(shard.batch_id for shard in shards)
+    claims = Counter(map(_claimed, shards))
     return [
         shard.shard
         for shard in shards
-        if claims[shard.batch_id] > 1 or lines.get(shard.batch_id or "") != shard.requests
+        if claims[_claimed(shard)] > 1 or lines.get(_claimed(shard)) != shard.requests
     ]
 
 
 def _unclaimed(shards: Sequence[ProviderBatch], accepted: Sequence[AcceptedBatch]) -> list[str]:
     """Batches beyond one for each part: what a second submission would leave."""
-    claimed = {shard.batch_id for shard in shards}
+    claimed = set(map(_claimed, shards))
     return [batch.id for batch in accepted if batch.id not in claimed]
+
+
+def _claimed(shard: ProviderBatch) -> str:
+    """The batch that a part takes for its own, as the simulator names it: Google's ids are paths."""
+    return (shard.batch_id or "").rpartition("/")[2]
