@@ -27,6 +27,9 @@ _ROLES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Role → Google's; empty: the message belongs into the system instruction."""
 
+_TWO: Final = 2
+"""Fields of a plain message: role and content."""
+
 _FIELDS: Final = frozenset({"role", "content", "parts"})
 
 _NO_TOOLS: Final = "an answer must be the result, not a call to a tool"
@@ -90,18 +93,36 @@ def converted(messages: Any, row: int) -> Conversation:
     Raises:
         InvalidRequestError: It is no conversation that Google takes; says what is wrong, and quotes nothing.
     """
-    # The common case first and alone: dicts with a known role and text.
-    try:
-        if messages.__class__ in (list, tuple) and messages:
-            parts = [(_ROLES[one["role"]], [{"text": one["content"]}]) for one in messages]
-            simple = all(len(one) == 2 for one in messages)  # noqa: PLR2004 - role and content
-            if simple and all(part[0]["text"].__class__ is str for _, part in parts):
-                return _conversation(parts, row, plain=True)
-    except (KeyError, TypeError):
-        pass
+    plain = _plain(messages)
+    if plain is not None:
+        return plain
     checked = enumerate(_checked(messages, row))
     parts = [(_ROLES[one["role"]], _parts(one, f"messages[{at}]", row)) for at, one in checked]
-    return _conversation(parts, row, plain=False)
+    contents = [{"role": role, "parts": held} for role, held in parts if role]
+    if not contents:
+        raise InvalidRequestError("holds no message of a user: there is nothing to answer", row=row)
+    instructions = [part for role, held in parts if not role for part in held]
+    return Conversation(contents, {"parts": instructions} if instructions else None, plain=False)
+
+
+def _plain(messages: Any) -> Conversation | None:
+    """The common case, in one pass: dicts with a known role and text. None for any other, to be checked."""
+    contents: list[dict[str, Any]] = []
+    instructions: list[dict[str, Any]] = []
+    try:
+        for message in messages:
+            role, text = _ROLES[message["role"]], message["content"]
+            if text.__class__ is not str or len(message) != _TWO:
+                return None
+            if role:
+                contents.append({"role": role, "parts": [{"text": text}]})
+            else:
+                instructions.append({"text": text})
+    except (KeyError, TypeError):
+        return None
+    if not contents or messages.__class__ not in (list, tuple):
+        return None
+    return Conversation(contents, {"parts": instructions} if instructions else None, plain=True)
 
 
 def instruction(value: Any) -> dict[str, Any]:
@@ -141,14 +162,6 @@ def camel_keys(value: Any, *, except_in: frozenset[str] = frozenset()) -> Any:
 def camel(name: Any) -> Any:
     """Respell one name."""
     return _SNAKE.sub(lambda found: found[1].upper(), name) if isinstance(name, str) else name
-
-
-def _conversation(messages: list[tuple[str, list[dict[str, Any]]]], row: int, *, plain: bool) -> Conversation:
-    contents = [{"role": role, "parts": parts} for role, parts in messages if role]
-    if not contents:
-        raise InvalidRequestError("holds no message of a user: there is nothing to answer", row=row)
-    instructions = [part for role, parts in messages if not role for part in parts]
-    return Conversation(contents, {"parts": instructions} if instructions else None, plain)
 
 
 def _has_native(messages: Any) -> bool:
