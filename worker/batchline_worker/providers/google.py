@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar, cast
 
-from batchline_shared.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError
+from batchline_shared.errors import (
+    BatchlineError,
+    ProviderAuthError,
+    ProviderBusyError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
 from batchline_worker.providers.base import SHARD_MARK, BatchPhase
 from batchline_worker.providers.google_access import GoogleAccess
 from batchline_worker.providers.google_batch import label, location_of, remote_batch
@@ -47,6 +54,9 @@ _API_VERSION: Final = "v1beta1"
 """The one that google-genai speaks by default, and that was tried."""
 
 _NOT_FOUND: Final = 404
+
+_PREPARED_S: Final = 10.0
+"""Longest that a creation may wait for its bucket and credentials, in seconds."""
 
 
 class GoogleProvider:
@@ -106,8 +116,7 @@ class GoogleProvider:
     def create(self, submission: Submission) -> RemoteBatch:
         """See `Provider.create`."""
         location = location_for(submission.model, self._access.location)
-        self._preflight.check_place(location)
-        self._access.renew()
+        self._prepare(location)
         config: dict[str, Any] = {
             "display_name": submission.shard_id,
             # Jobs that began in the same instant would write over each other's results.
@@ -122,14 +131,18 @@ class GoogleProvider:
                 },
             },
         }
-        return self._batch(
-            location,
-            lambda sdk: sdk.batches.create(
-                model=submission.model,
-                src=submission.file_id,
-                config=config,  # type: ignore[arg-type]  # a dict is taken as the class
-            ),
-        )
+        try:
+            return self._batch(
+                location,
+                lambda sdk: sdk.batches.create(
+                    model=submission.model, src=submission.file_id, config=cast("Any", config)
+                ),
+            )
+        except ProviderRejectedError as error:
+            if error.status_code != _NOT_FOUND:
+                raise
+            words = f"{error}; it may run elsewhere than in {location}: see GOOGLE_CLOUD_LOCATION"
+            raise ProviderRejectedError(self.name, words, status_code=_NOT_FOUND, code=error.code) from None
 
     def find(self, search: Search) -> list[RemoteBatch]:
         """See `Provider.find`. The model is not known here, so every place where it may run is looked at."""
@@ -155,19 +168,21 @@ class GoogleProvider:
         for batch_id in batch_ids:
             places.setdefault(location_of(batch_id) or "", []).append(batch_id)
         found: dict[str, RemoteBatch] = {}
+        places.pop("", None)
         for location, ids in places.items():
-            if location:
-                pages = partial(self._pages, location, f"labels.{SHARD_MARK}:*")
+            pages = partial(self._pages, location, f"labels.{SHARD_MARK}:*")
+            try:
                 found |= polled(ids, pages=pages, poll=self.poll)
+            except BatchlineError:
+                if not found:
+                    raise
         return found
 
     def cancel(self, batch_id: str) -> RemoteBatch:
         """See `Provider.cancel`."""
         location = self._location(batch_id)
         try:
-            self._again(
-                lambda: self._calls.json(lambda sdk: sdk.batches.cancel(name=batch_id), location=location)
-            )
+            self._again(lambda: self._json(location, lambda sdk: sdk.batches.cancel(name=batch_id)))
         except ProviderRejectedError as error:
             if error.status_code == _NOT_FOUND:
                 raise
@@ -182,21 +197,21 @@ class GoogleProvider:
             for line in self._bucket.lines(directory):
                 empty = False
                 yield line
-        if empty and batch.result_files and batch.completed + batch.failed > 0:
-            raise ProviderUnavailableError(self.name, f"there are no predictions of {batch.id}")
+        # A job that was not allowed to write them counts them all the same.
+        if empty and batch.completed + batch.failed > 0 and batch.phase is not BatchPhase.FAILED:
+            message = f"there are no predictions of {batch.id}"
+            raise ProviderUnavailableError(self.name, message, status_code=_NOT_FOUND)
 
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. Results are beside the input, and go with it."""
         bucket, path = split_uri(file_id)
         folder, _, _ = path.rpartition("/")
-        if bucket == (self._access.bucket if file_id else "-") and folder.startswith(f"{_FOLDER}/"):
-            self._bucket.delete_under(f"{folder}/")
+        if folder.startswith(f"{_FOLDER}/"):
+            self._bucket.delete_under(bucket, f"{folder}/")
         if batch_id:
             location = self._location(batch_id)
             with contextlib.suppress(ProviderRejectedError):
-                self._again(
-                    lambda: self._calls.json(lambda sdk: sdk.batches.delete(name=batch_id), location=location)
-                )
+                self._again(lambda: self._json(location, lambda sdk: sdk.batches.delete(name=batch_id)))
 
     def close(self) -> None:
         """Give the connections back; the next call opens new ones."""
@@ -214,10 +229,18 @@ class GoogleProvider:
             http_options=options,
         )
 
+    def _prepare(self, location: str) -> None:
+        """Do what a creation needs, before it is sent: the lease allows for little more than the call."""
+        started = time.monotonic()
+        self._preflight.check_place(location)
+        self._access.renew()
+        if time.monotonic() - started > _PREPARED_S:
+            raise ProviderBusyError(self.name, "preparing the creation took too long; nothing was sent")
+
     def _probe(self) -> None:
         """List one job, to learn whether we may."""
         location = self._access.location or DEFAULT_LOCATIONS[0]
-        self._calls.json(lambda sdk: sdk.batches.list(config={"page_size": 1}), location=location)
+        self._json(location, lambda sdk: sdk.batches.list(config={"page_size": 1}))
 
     def _pages(self, location: str, condition: str) -> Iterator[list[RemoteBatch]]:
         """List jobs; raise rather than end early. Their order is not documented."""
@@ -235,7 +258,7 @@ class GoogleProvider:
         config: dict[str, Any] = {"page_size": _PAGE_SIZE, "filter": condition}
         if token:
             config["page_token"] = token
-        reply = self._calls.json(lambda sdk: sdk.batches.list(config=config), location=location)  # type: ignore[arg-type]  # a dict is taken as the class
+        reply = self._json(location, lambda sdk: sdk.batches.list(config=cast("Any", config)))
         jobs = reply.get("batchPredictionJobs", []) if isinstance(reply, dict) else None
         batches = [remote_batch(job) for job in jobs] if isinstance(jobs, list) else [None]
         known = [batch for batch in batches if batch is not None]
@@ -246,12 +269,17 @@ class GoogleProvider:
 
     def _batch(self, location: str, call: Callable[[Client], object]) -> RemoteBatch:
         try:
-            batch = remote_batch(self._calls.json(call, location=location))
+            batch = remote_batch(self._json(location, call))
         except ProviderAuthError as error:
             raise self._preflight.explained(error) from None
         if batch is None:
             raise self._calls.not_understood("a job")
         return batch
+
+    def _json(self, location: str, call: Callable[[Client], object]) -> Any:
+        # The SDK would renew them by itself, and take its time.
+        self._access.renew()
+        return self._calls.json(call, location=location)
 
     def _location(self, batch_id: str) -> str:
         location = location_of(batch_id)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from batchline_shared.errors import ProviderAuthError, ProviderBusyError
+from batchline_shared.errors import ProviderAuthError
 from batchline_worker.providers.google_errors import translated
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ __all__ = ["GoogleAccess"]
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
 _RENEWAL_S: Final = 10
-"""Longest that renewing the credentials may take before a creation: the lease allows for no more."""
+"""Longest silence while the credentials are renewed."""
 
 
 class GoogleAccess:
@@ -84,14 +83,13 @@ class GoogleAccess:
             return self._credentials
 
     def renew(self) -> None:
-        """Renew the credentials where they have expired, before a call that has to be quick.
+        """Renew the credentials where they have expired; the SDK would, and wait for minutes.
 
         Raises:
             ProviderAuthError: They are refused.
-            ProviderBusyError: It did not work now, or took too long. Nothing was sent.
+            ProviderBusyError: It did not work now.
         """
         credentials = self.credentials()
-        started = time.monotonic()
         failure = None
         with self._lock:
             if not credentials.valid:
@@ -101,8 +99,6 @@ class GoogleAccess:
                     failure = translated(error, name=self.name)
         if failure is not None:
             raise failure
-        if time.monotonic() - started > _RENEWAL_S:
-            raise ProviderBusyError(self.name, "renewing the credentials took too long; nothing was sent")
 
     def _variable(self, variable: str, what: str) -> str:
         value = os.environ.get(variable, "").strip()

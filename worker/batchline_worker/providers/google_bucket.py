@@ -37,6 +37,9 @@ _PREDICTIONS: Final = re.compile(r"predictions\.jsonl(?:-\d+-of-\d+)?")
 
 _URI: Final = re.compile(r"gs://([^/]+)/?(.*)")
 
+_LOOK_S: Final = 5.0
+"""For a connection, and for an answer, of a call before which a creation may wait."""
+
 _RETRY_S: Final = 30.0
 """How long a deletion, or a piece of a large upload, is repeated."""
 
@@ -83,7 +86,7 @@ class GoogleBucket:
         """
         name = self._access.bucket
         try:
-            found = self._ask(lambda client: client.get_bucket(name, timeout=self._timeout, retry=None))
+            found = self._ask(lambda client: client.get_bucket(name, timeout=_LOOK_S, retry=None))
         except ProviderRejectedError as error:
             if error.status_code != 404:  # noqa: PLR2004 - HTTP's own number
                 raise
@@ -155,14 +158,14 @@ class GoogleBucket:
                         self._access.name, f"{blob.name} broke off: {error}", code=BROKEN_OFF
                     ) from None
 
-    def delete_under(self, prefix: str) -> None:
-        """Delete every object of the account's bucket whose name begins with this.
+    def delete_under(self, bucket: str, prefix: str) -> None:
+        """Delete every object of a bucket whose name begins with this.
 
         Raises:
             ProviderAuthError: The role to delete objects is missing; names it.
         """
         try:
-            for blob in self._listed(self._access.bucket, prefix):
+            for blob in self._listed(bucket, prefix):
                 self._delete(blob)
         except ProviderAuthError as error:
             raise self._denied(error) from None

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
+from batchline_shared.errors import (
+    ProviderAuthError,
+    ProviderBusyError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
 from batchline_worker.providers.google_errors import translated
 
 if TYPE_CHECKING:
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     import httpx2
     from google.genai import Client
     from google.genai.types import HttpOptions
+
+    from batchline_shared.errors import BatchlineError
 
 __all__ = ["GoogleCalls", "milliseconds"]
 
@@ -66,14 +73,13 @@ class GoogleCalls:
 
     def json(self, call: Callable[[Client], object], *, location: str = "", secret: str = "") -> Any:
         """Make one call, once, and return its reply as JSON; an empty one is `{}`."""
-        client = self._get(location)
-        self._seen.body = None
+        self._seen.body, self._seen.sent = None, False
         failure = None
         try:
-            call(client)
+            call(self._get(location))
         except Exception as error:  # noqa: BLE001 - an exception that nobody foresaw is an unknown outcome too
             if self._seen.body is None:
-                failure = translated(error, name=self.name, secret=secret)
+                failure = self._failure(error, secret)
         if failure is not None:
             # Out here the original, which may quote the key, is no context of what is logged.
             raise failure
@@ -114,6 +120,16 @@ class GoogleCalls:
                 self._http.close()
             self._http, self._clients = None, {}
 
+    def _failure(self, error: Exception, secret: str) -> BatchlineError:
+        failure = translated(error, name=self.name, secret=secret)
+        if self._seen.sent or not isinstance(failure, ProviderUnavailableError):
+            return failure
+        words = f"nothing was sent: {failure}"
+        if isinstance(error, (TypeError, ValueError)):
+            # The SDK does not like an argument, and will not the next time.
+            return ProviderRejectedError(self.name, words)
+        return ProviderBusyError(self.name, words)
+
     def _get(self, location: str) -> Client:
         """Return this process's client for a location. A forked child must not share connections."""
         from google.genai.types import HttpOptions  # noqa: PLC0415 - slow to import; loaded by the first call
@@ -141,11 +157,12 @@ class GoogleCalls:
     def _opened(self) -> httpx2.Client:
         import httpx2  # noqa: PLC0415 - loaded with the SDK, never before it
 
-        hooks: dict[str, list[Callable[..., Any]]] = {"request": [self._hasten], "response": [self._keep]}
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [self._announce], "response": [self._keep]}
         return httpx2.Client(event_hooks=hooks)
 
-    def _hasten(self, request: httpx2.Request) -> None:
+    def _announce(self, request: httpx2.Request) -> None:
         """Connect in less time than an answer may take: the SDK knows one time-out for both."""
+        self._seen.body, self._seen.sent = None, True
         request.extensions["timeout"] = {
             **request.extensions.get("timeout", {}),
             "connect": self._connect_timeout_s,

@@ -36,6 +36,12 @@ _BAD_KEY: Final = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED", "API_KEY_SERV
 _NO_FILE: Final = re.compile(r"access the File \S+ or it may not exist", re.IGNORECASE)
 """The Gemini API's 403 for a file that is gone."""
 
+_OPERATORS: Final = re.compile(r"user location is not supported|enable billing", re.IGNORECASE)
+"""Words of a 400 that somebody has to mend at Google, and no request is to blame for."""
+
+_NOT_YET: Final = re.compile(r"service agents are being provisioned", re.IGNORECASE)
+"""Words of a 400 to the first jobs of a project."""
+
 _KEY_LIKE: Final = re.compile(r"\bAIza[\w-]{8,}|\bya29\.[\w.-]+")
 
 
@@ -113,9 +119,9 @@ def _by_status(status: int, body: Any, headers: Mapping[str, str], name: str, se
     code = fields.get("status") if isinstance(fields.get("status"), str) else None
     if status == 403 and _NO_FILE.search(words):  # noqa: PLR2004 - HTTP's own number
         return ProviderRejectedError(name, words, status_code=404, code="NOT_FOUND")
-    if status in (401, 403) or not _BAD_KEY.isdisjoint(_reasons(fields)):
+    if status in (401, 403) or not _BAD_KEY.isdisjoint(_reasons(fields)) or _OPERATORS.search(words):
         return ProviderAuthError(name, words, status_code=status, code=code)
-    if status == 429:  # noqa: PLR2004 - HTTP's own number
+    if status == 429 or _NOT_YET.search(words):  # noqa: PLR2004 - HTTP's own number
         code = "insufficient_quota" if _NO_CREDIT.search(words) else code
         return ProviderBusyError(
             name, words, status_code=status, code=code, retry_after_s=retry_after_s(headers)

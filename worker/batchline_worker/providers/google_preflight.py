@@ -5,10 +5,16 @@ What was found is trusted for some minutes; what went wrong is looked at again e
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from batchline_shared.errors import ProviderAuthError, ProviderError
+from batchline_shared.errors import (
+    ProviderAuthError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderUnavailableError,
+)
 from batchline_worker.providers.google_places import DEFAULT_LOCATIONS, bucket_fits
 
 if TYPE_CHECKING:
@@ -65,13 +71,15 @@ class GooglePreflight:
         self._until_s = time.monotonic() + _TRUSTED_S
 
     def check_place(self, location: str) -> None:
-        """Check that jobs in a location can use the bucket.
+        """Check that jobs in a location can use the bucket, as far as can be told.
 
         Raises:
             ProviderAuthError: They cannot; says what to do.
         """
         if self._facts is None:
-            self._facts = self._bucket.facts()
+            # Another process has uploaded the requests.
+            with contextlib.suppress(ProviderBusyError, ProviderUnavailableError):
+                self._facts = self._bucket.facts()
         if not self._fits(location):
             raise self._misplaced(location)
 
