@@ -66,8 +66,8 @@ class AnthropicProvider:
             base_url: Without `/v1`. None: `ANTHROPIC_BASE_URL`, else Anthropic itself.
             connect_timeout_s: For a connection, in seconds.
             read_timeout_s: Longest silence while polling, listing, cancelling or deleting, in seconds.
-            create_timeout_s: Longest silence during `create`, in seconds: giving up
-                early would only turn a slow create into one of unknown outcome.
+            create_timeout_s: For sending a creation's requests, and longest silence after that, in seconds:
+                giving up early would only turn a slow create into one of unknown outcome.
             transfer_timeout_s: Longest silence, not the longest duration, while results come down.
             retry_waits_s: Upper bounds of the waits before a call that may be repeated is. Empty: never.
         """

@@ -6,10 +6,11 @@ models still use them, and the dialect leaves them out where a model does not.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import quote
 
-from batchline_shared.errors import ProviderAuthError
+from batchline_shared.errors import ProviderAuthError, ProviderBusyError
 from batchline_worker.providers.anthropic_errors import translated
 from batchline_worker.providers.sdk_client import SdkClient
 
@@ -62,15 +63,30 @@ class AnthropicClient(SdkClient["Anthropic"]):
         """Send a batch's lines as one body, in constant memory and exactly once; returns the reply.
 
         The SDK's own call would hold every request in memory, three times over.
+
+        Args:
+            lines: JSONL; see `framed`.
+            silence_s: Seconds until all of it must have been sent, and longest silence after that. Whoever
+                looks for the batch later relies on it that none can come into being any more.
+
+        Raises:
+            ProviderBusyError: Besides its usual reasons: the time was up, so the body was not finished.
         """
-        chunks, size_bytes = framed(lines)
+        pieces, size_bytes = framed(lines)
+        until_s = time.monotonic() + silence_s
+        late = ProviderBusyError(
+            self.name,
+            f"{size_bytes} bytes of requests could not be sent within {silence_s:g} s; raise "
+            "BATCHLINE_CREATE_TIMEOUT_S, or lower the account's max_bytes",
+        )
         options: Any = {
             "headers": {"content-length": str(size_bytes), _RAW: "raw"},
             "timeout": self.timeout(silence_s),
             # A redirect would send the call again.
             "follow_redirects": False,
         }
-        return self.json(lambda sdk: sdk.post(_PATH, cast_to=_reply_type(), content=chunks, options=options))
+        content = _in_time(pieces, until_s, late)
+        return self.json(lambda sdk: sdk.post(_PATH, cast_to=_reply_type(), content=content, options=options))
 
     def results(self, batch_id: str, *, silence_s: float) -> Iterator[bytes]:
         """Stream the bytes of a batch's results; a broken connection or a wrong length raises.
@@ -147,6 +163,14 @@ def framed(lines: BinaryIO) -> tuple[Iterator[bytes], int]:
         yield _TAIL
 
     return pieces(), len(_HEAD) + size_bytes + len(_TAIL)
+
+
+def _in_time(pieces: Iterator[bytes], until_s: float, late: ProviderBusyError) -> Iterator[bytes]:
+    """Pass a body on as long as the clock allows; one without its end is none that could be accepted."""
+    for piece in pieces:
+        if time.monotonic() > until_s:
+            raise late
+        yield piece
 
 
 def _reply_type() -> Any:

@@ -58,6 +58,9 @@ def translated(error: Exception, *, name: str, secret: str = "") -> BatchlineErr
     if isinstance(error, anthropic.CredentialsError):
         return ProviderAuthError(name, clean(str(error), secret))
     cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else None
+    if isinstance(cause, BatchlineError):
+        # Raised by the body while the SDK sent it.
+        return cause
     return unanswered(cause or error, name=name, secret=secret)
 
 

@@ -150,6 +150,27 @@ def test_a_creation_sends_one_request_whatever_comes_back(
     assert len(server.seen) == 1
 
 
+class SlowBuffer(io.BytesIO):
+    """Requests that come from a disk, or go into a network, more slowly than time allows."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        time.sleep(0.2)
+        return super().read(size)
+
+
+def test_a_creation_whose_requests_take_too_long_to_send_is_broken_off_before_its_end(
+    server: ScriptedServer, reply: Any, anthropic: AnthropicProvider
+) -> None:
+    server.replies = [reply(batch(1))]
+    line = b'{"x":"%b"}\n' % (b"y" * 100_000)
+
+    with pytest.raises(ProviderBusyError, match="BATCHLINE_CREATE_TIMEOUT_S") as raised:
+        anthropic.create(submission(SlowBuffer(line * 3)))
+
+    assert raised.value.__context__ is None
+    assert not any(seen.body.endswith(b"]}") for seen in server.seen)
+
+
 def test_a_creation_without_requests_and_an_upload_are_refused(anthropic: AnthropicProvider) -> None:
     with pytest.raises(ProviderRejectedError):
         anthropic.create(Submission("s", "job", "/v1/messages", "claude", requests=1))
