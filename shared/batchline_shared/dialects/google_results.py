@@ -132,7 +132,7 @@ def answer_text(line: Mapping[str, Any], *, structured: bool = True) -> str | No
 def _count(value: Any) -> int:
     """Read a token count; Google's JSON writes 64-bit numbers as text."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
-        return int(value)
+        value = int(value)
     return token_count(value)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchline_shared.dialects.verdict import Verdict
+from batchline_shared.dialects.verdict import MOST_TOKENS, Verdict
 
 if TYPE_CHECKING:
     from batchline_shared.outcomes import ErrorType
@@ -47,7 +47,10 @@ def plain_verdict(problem: tuple[ErrorType | None, str], usage: Any) -> Verdict 
         return None
     kind, message = problem
     if given.__class__ is spent.__class__ is read.__class__ is thought.__class__ is int and (
-        given >= 0 and spent >= 0 and read >= 0 and thought >= 0
+        0 <= given <= MOST_TOKENS
+        and 0 <= spent <= MOST_TOKENS
+        and 0 <= read <= MOST_TOKENS
+        and 0 <= thought <= MOST_TOKENS
     ):
         return Verdict(kind, message, given, spent, read, thought)
     return None

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from batchline_shared.outcomes import ErrorType
 
-__all__ = ["MESSAGE_LIMIT", "Verdict", "shorten", "token_count"]
+__all__ = ["MESSAGE_LIMIT", "MOST_TOKENS", "Verdict", "shorten", "token_count"]
 
 MESSAGE_LIMIT = 500
 """Longest message of a verdict, in characters; it is stored once for every failed request."""
+
+MOST_TOKENS = 10**9
+"""A higher count is none: no request has as many tokens, and the sums of a job must fit into 64 bits."""
 
 
 class Verdict(NamedTuple):
@@ -43,6 +46,6 @@ def shorten(text: str) -> str:
 
 
 def token_count(value: Any) -> int:
-    """Read a token count; what is no positive integer (null, text, a float) counts as 0."""
+    """Read a token count; what is no positive integer (null, text, a float) or absurd counts as 0."""
     # `type() is`: a bool is an int to isinstance, and `true` is no count.
-    return value if type(value) is int and value > 0 else 0
+    return value if type(value) is int and 0 < value <= MOST_TOKENS else 0

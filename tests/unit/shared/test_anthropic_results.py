@@ -206,7 +206,7 @@ def test_input_tokens_are_those_written_to_and_read_from_the_cache_too() -> None
     assert classify(line, structured=False) == (None, "", 237, 5, 200, 4)
 
 
-@pytest.mark.parametrize("count", [None, "7", -1, 1.5, True, [7]])
+@pytest.mark.parametrize("count", [None, "7", -1, 1.5, True, [7], 2**31, 2**63])
 def test_a_token_count_that_is_no_count_is_0(count: Any) -> None:
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     line = message("x", **dict.fromkeys(names, count), output_tokens_details={"thinking_tokens": count})

@@ -218,7 +218,7 @@ def test_cached_and_reasoning_tokens_are_read_from_both_endpoints() -> None:
         assert classify(line, structured=False) == (None, "", 7, 5, 3, 2)
 
 
-@pytest.mark.parametrize("count", [None, "7", -1, 1.5, True, [7]])
+@pytest.mark.parametrize("count", [None, "7", -1, 1.5, True, [7], 2**31, 2**63])
 def test_a_token_count_that_is_no_count_is_0(count: Any) -> None:
     line = chat()
     line["response"]["body"]["usage"] = {"prompt_tokens": count}
