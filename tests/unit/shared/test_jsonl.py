@@ -25,7 +25,13 @@ def test_half_an_emoji_is_replaced_and_the_rest_is_kept(half: str) -> None:
     assert orjson.loads(line) == value
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+BEYOND = ["1" + "0" * 400, "-" + "9" * 5_000]
+"""Whole numbers that no float holds; the longer one is also more than Python reads at once."""
+
+
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", *BEYOND], ids=lambda number: number[:9]
+)
 def test_what_is_no_number_becomes_null_and_the_rest_is_kept(number: str) -> None:
     value, line = parse_line(f'{{"custom_id": "a", "logprob": {number}, "n": 0.1}}'.encode())
 
@@ -44,9 +50,11 @@ def test_a_byte_order_mark_in_front_of_a_line_is_dropped() -> None:
     assert parse_line(b'\xef\xbb\xbf{"a": 1}')[0] == {"a": 1}
 
 
-@pytest.mark.parametrize("line", [b"", b"{", b'{"a": nan}', b"\xff", b"[" * 100_000, b"{'a': 1}"])
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b'{"a": nan}', b"\xff", b"[" * 100_000, b"{'a': 1}", b"[" * 1024 + b"]" * 1024]
+)
 def test_what_is_no_json_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match=r"nested|Expecting"):
+    with pytest.raises(ValueError, match=r"nested|depth|Expecting"):
         parse_line(line)
 
 
@@ -54,3 +62,9 @@ def test_a_number_of_any_size_stays_a_number() -> None:
     value, _ = parse_line(json.dumps({"n": 2**70}).encode())
 
     assert value["n"] == pytest.approx(2**70)
+
+
+def test_the_deepest_line_that_is_read_can_be_read_again_within_another_value() -> None:
+    _, line = parse_line(b'{"text":"{[","x":%b}' % (b"[" * 1_022 + b"]" * 1_022))
+
+    assert orjson.loads(b'{"raw":%b}' % line)["raw"]["text"] == "{["
