@@ -57,7 +57,10 @@ class VertexLines(GoogleLines):
         """See `Dialect`. Vertex AI echoes the request, padded with nulls; the rest is kept."""
         if "request" not in line:
             return raw
-        return orjson.dumps({name: value for name, value in line.items() if name != "request"})
+        try:
+            return orjson.dumps({name: value for name, value in line.items() if name != "request"})
+        except TypeError:  # orjson reads deeper than it writes: rather the echo than no line
+            return raw
 
 
 DIALECTS: Final[Mapping[str, Callable[[Account], Dialect]]] = {VertexLines.endpoint: VertexLines}
