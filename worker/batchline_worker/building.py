@@ -42,7 +42,8 @@ def position_of(wire_id: str, shard_id: str) -> int | None:
     prefix = wire_prefix(shard_id)
     digits = wire_id[len(prefix) :]
     ours = wire_id.startswith(prefix) and len(digits) < _DIGITS and digits.isascii() and digits.isdigit()
-    return int(digits) if ours else None
+    # `00` is none that we wrote.
+    return int(digits) if ours and (digits[0] != "0" or digits == "0") else None
 
 
 def dialect_of(settings: Settings, meta: JobMeta) -> Dialect:

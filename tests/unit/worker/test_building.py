@@ -62,7 +62,8 @@ def test_a_name_that_is_not_ours_has_no_position(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["bl-s-", "bl-s-x", "bl-s--1", "bl-s-²", "bl-s-1 ", "bl-t-1", "s-1", "bl-s-٣"]
+    "name",
+    ["bl-s-", "bl-s-x", "bl-s--1", "bl-s-²", "bl-s-1 ", "bl-t-1", "s-1", "bl-s-٣", "bl-s-00", "bl-s-01"],
 )
 def test_a_name_that_is_almost_ours_has_no_position(name: str) -> None:
     assert position_of(name, "s") is None
