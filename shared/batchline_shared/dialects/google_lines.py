@@ -154,6 +154,25 @@ class GoogleLines:
 
     def read_line(self, line: Mapping[str, Any], model_name: str) -> FileLine:
         """See `Dialect`."""
+        wire_id, body = self._opened(line, model_name)
+        try:
+            talk = self._conversation(body.pop("contents", None), 0)
+            fields = _without_nulls(checked_fields(body, self.reserved, unset={}))
+            system = fields.pop(_SYSTEM, None)
+            if system is not None and talk.system is not None:
+                raise _two_instructions(0)
+            self.check_fields(fields)
+            talk = talk._replace(system=talk.system or system)
+            return FileLine(wire_id, fields, talk.fields(), talk.fragment())
+        except InvalidRequestError as error:
+            raise ValueError(f"request.contents {error.reason}") from None
+        except InvalidInputError as error:
+            raise ValueError(f"request: {error}") from None
+        except (RecursionError, TypeError):  # what orjson reads may be too deep for it to write
+            raise ValueError("request is nested too deeply") from None
+
+    def _opened(self, line: Mapping[str, Any], model_name: str) -> tuple[str, dict[str, Any]]:
+        """Take the id and the request out of a line, and respell the request's own fields."""
         for key, provider in self.foreign.items():
             if key in line and self.id_field not in line:
                 raise ValueError(f"this is a request for {provider}, not for {self.provider}")
@@ -166,19 +185,7 @@ class GoogleLines:
         named = body.pop("model", model_name)
         if named != model_name and str(named).rpartition("/")[2] != model_name:
             raise ValueError(f"request.model is {named!r}, but the job is for {model_name!r}")
-        try:
-            talk = self._conversation(body.pop("contents", None), 0)
-            fields = _without_nulls(checked_fields(body, self.reserved, unset={}))
-        except InvalidRequestError as error:
-            raise ValueError(f"request.contents {error.reason}") from None
-        except InvalidInputError as error:
-            raise ValueError(f"request: {error}") from None
-        system = fields.pop(_SYSTEM, None)
-        if system is not None and talk.system is not None:
-            raise ValueError(_two_instructions(0).reason)
-        self.check_fields(fields)
-        talk = talk._replace(system=talk.system or system)
-        return FileLine(wire_id, fields, talk.fields(), talk.fragment())
+        return wire_id, body
 
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """See `Dialect`. Nothing is echoed here, but by Vertex AI."""
@@ -194,12 +201,16 @@ class GoogleLines:
         return answer_text(line, structured=structured)
 
     def _conversation(self, messages: Any, row: int) -> Conversation:
-        talk = converted(messages, row)
-        if not talk.plain:
-            try:
+        try:
+            talk = converted(messages, row)
+            if not talk.plain:
                 self.check_fields(talk.fields())
-            except ValueError as error:
-                raise InvalidRequestError(str(error), row=row) from None
+        except InvalidRequestError:
+            raise
+        except ValueError as error:
+            raise InvalidRequestError(str(error), row=row) from None
+        except RecursionError:
+            raise InvalidRequestError("is nested too deeply", row=row) from None
         return talk
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from batchline_shared.accounts import Account
@@ -357,3 +360,54 @@ def test_vertex_lines_are_kept_without_the_request_that_they_echo() -> None:
     }
     assert VERTEX.kept({"custom_id": "a"}, b"raw") == b"raw"
     assert GEMINI.kept({"key": "a", "response": {}}, b"raw") == b"raw"
+
+
+def test_a_vertex_line_that_is_nested_too_deeply_to_be_shortened_is_kept_as_it_came() -> None:
+    deep = orjson.loads(b"[" * 300 + b"]" * 300)
+
+    assert VERTEX.kept({"custom_id": "a", "request": {}, "response": deep}, b"raw") == b"raw"
+    assert VERTEX.kept({"custom_id": "a", "request": deep}, b"raw") == b'{"custom_id":"a"}'
+
+
+@both
+@pytest.mark.parametrize("depth", [300, 900], ids=["written", "walked"])
+def test_a_users_line_that_is_nested_too_deeply_is_refused(speech: GoogleLines, depth: int) -> None:
+    deep = orjson.loads(b'{"a":' * depth + b"1" + b"}" * depth)
+    part = {"text": "hi", "partMetadata": deep}
+    contents = [{"role": "user", "parts": [part]}]
+
+    with pytest.raises(ValueError, match=r"deep"):
+        speech.read_line({speech.id_field: "a", "request": {"contents": contents}}, MODEL)
+    with pytest.raises(InvalidRequestError):
+        speech.encoder({})(contents, 0)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "parts", "text", "type", "file_data", "inlineData", "x y"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+_REQUESTS = st.dictionaries(
+    st.sampled_from(
+        ["contents", "generation_config", "systemInstruction", "labels", "tools", "model", "odd"]
+    ),
+    _JSON,
+)
+
+
+@both
+@given(request=_REQUESTS | _JSON)
+def test_a_users_line_is_read_or_refused_and_never_breaks_anything_else(
+    speech: GoogleLines, request: Any
+) -> None:
+    with contextlib.suppress(ValueError):
+        read = speech.read_line({speech.id_field: "a", "request": request}, MODEL)
+
+        assert read.row.startswith(b"[")
