@@ -205,9 +205,12 @@ def test_an_upload_in_pieces_gets_over_a_lost_piece_and_results_are_read_in_piec
 def test_a_job_that_cannot_write_has_failed_with_googles_words() -> None:
     with provider(bucket=READ_ONLY) as made:
         batch = ended(made, made.create(submission(made.upload(rows(3), name="denied"))))
+        lines = list(made.lines(batch))
 
     assert (batch.phase, batch.errors[0].code, batch.send_again) == (BatchPhase.FAILED, "7", None)
     assert "storage.objects.create" in batch.errors[0].message
+    # It counts what it answered, and had nowhere to write it: not to be waited for.
+    assert (batch.completed, lines) == (3, [])
 
 
 @pytest.mark.parametrize("faults", [["system_error"], ["system_error", "error_details"]], ids=len)

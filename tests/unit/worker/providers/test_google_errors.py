@@ -53,6 +53,8 @@ def classes(module: Any) -> list[type[Exception]]:
         (refused(401), ProviderAuthError),
         (refused(403), ProviderAuthError),
         (refused(400, reason="API_KEY_INVALID"), ProviderAuthError),
+        (refused(400, "User location is not supported for the API use."), ProviderAuthError),
+        (refused(400, "Service agents are being provisioned. Please try again."), ProviderBusyError),
         (refused(500), ProviderUnavailableError),
         (refused(503), ProviderUnavailableError),
         (httpx2.ConnectError("x"), ProviderBusyError),
