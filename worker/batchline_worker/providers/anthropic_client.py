@@ -73,6 +73,7 @@ class AnthropicClient(SdkClient["Anthropic"]):
             ProviderBusyError: Besides its usual reasons: the time was up, so the body was not finished.
         """
         pieces, size_bytes = framed(lines)
+        self._get()  # importing the SDK may take a second, which is none of the call's
         until_s = time.monotonic() + silence_s
         late = ProviderBusyError(
             self.name,
