@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from batchline_shared.errors import InvalidModelError
 
@@ -26,10 +26,8 @@ AccountName = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
 """Lower-case letters, digits, `_` and `-`; at most 64. No `@` or `/`, which delimit it in a model's name."""
 
 
-class Account(BaseModel):
+class Account(BaseModel, frozen=True, extra="forbid"):
     """What sets one account apart from its provider's usual one. Shared by clients and workers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     provider: str = "openai"
     """Whose API it speaks."""
