@@ -39,10 +39,10 @@ class Gates:
         Returns:
             None when the shard holds it; else who does, as `instead_of` takes it and `shard_of` reads it.
         """
-        # With the lease's token: whoever replaces a holder must not replace the same shard's next creation.
-        mine = f"{shard.id}/{shard.token}"
+        # With the lease's token: whoever lost the lease must neither replace nor free its successor's hold.
+        mine = _holder(shard)
         held = self._claim(shard.route, mine, instead_of)
-        if held.startswith(f"{shard.id}/"):
+        if self.shard_of(held) == shard.id and _token(held) < _token(mine):
             held = self._claim(shard.route, mine, held)
         return None if held == mine else held
 
@@ -52,10 +52,8 @@ class Gates:
         return holder.rpartition("/")[0]
 
     def leave(self, shard: ShardWork) -> None:
-        """Free the gate of a shard's account, if this shard still holds it."""
-        held = self._client.get(keys.gate(shard.route))
-        if held is not None and held.startswith(f"{shard.id}/".encode()):
-            self._scripts.unclaim(keys=[keys.gate(shard.route)], args=[held])
+        """Free the gate of a shard's account, if it was entered under this lease and is held since."""
+        self._scripts.unclaim(keys=[keys.gate(shard.route)], args=[_holder(shard)])
 
     def _claim(self, route: str, holder: str, instead_of: str) -> str:
         return str(self._scripts.claim(keys=[keys.gate(route)], args=[holder, instead_of]).decode())
@@ -74,3 +72,11 @@ class Gates:
             return set()
         scores = self._client.zmscore(keys.created_batches(route), list(batch_ids))
         return {batch_id for batch_id, score in zip(batch_ids, scores, strict=True) if score is not None}
+
+
+def _holder(shard: ShardWork) -> str:
+    return f"{shard.id}/{shard.token}"
+
+
+def _token(holder: str) -> int:
+    return int(holder.rpartition("/")[2])

@@ -80,11 +80,11 @@ def idempotency(digest: str) -> str:
 
 
 def gate(route: str) -> str:
-    """String: the shard whose creation of a batch may be of unknown outcome, for one provider account.
+    """String: `shard id/token of its lease`, of the creation that may be of unknown outcome, by account.
 
-    Only where the provider keeps no marks on batches (Anthropic). A worker takes it before it announces a
-    creation, and frees it once the outcome is known; whoever finds it held by a shard whose outcome is
-    known takes it over. No TTL: an unknown outcome does not become known by waiting.
+    Only where the provider keeps no marks on batches (Anthropic). A worker takes it before it announces or
+    looks for a creation, and frees it once the outcome is known; whoever finds it held by a shard whose
+    outcome is known takes it over. No TTL: an unknown outcome does not become known by waiting.
     """
     return f"{PREFIX}:gate:{route}"
 

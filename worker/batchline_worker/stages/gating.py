@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from batchline_shared.errors import ProviderError
 from batchline_shared.ledger import ShardState
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ _UNKNOWN = (ShardState.PENDING, ShardState.UPLOADED, ShardState.SUBMITTING)
 
 
 def enter(context: WorkerContext, shard: ShardWork) -> bool:
-    """Take the account's gate before a creation is announced; False while another shard's is in question."""
+    """Take the account's gate, to announce a creation or look for one; False while another's is in question.
+
+    Raises:
+        ProviderAuthError: This worker has no such account.
+    """
     if context.provider(shard.route).marks_batches:
         return True
     holder = context.gates.enter(shard)
@@ -42,8 +47,11 @@ def enter(context: WorkerContext, shard: ShardWork) -> bool:
 
 def leave(context: WorkerContext, shard: ShardWork, *, batch_id: str = "") -> None:
     """Free the account's gate, once it is written whether there is a batch, and which."""
-    if context.provider(shard.route).marks_batches:
-        return
+    try:
+        if context.provider(shard.route).marks_batches:
+            return
+    except ProviderError:
+        return  # a worker without the account has not entered its gate
     if batch_id:
         context.gates.note(shard.route, batch_id)
     context.gates.leave(shard)

@@ -68,6 +68,10 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         until_s=shard.intent_ms / 1000 + context.settings.create_timeout_s + _SKEW_S,
     )
     try:
+        if not gating.enter(context, shard):
+            # It has given a batch back; of the creation in question now, it could take the batch for its own.
+            context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s / 2)
+            return
         provider = context.provider(shard.route)
         found = provider.find(search)
     except ProviderError as error:

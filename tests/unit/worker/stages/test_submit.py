@@ -20,7 +20,7 @@ from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.providers.base import BatchPhase, Submission
 from batchline_worker.stages import submit
 from scripted_provider import lost_reply
-from worker_bench import WorkerBench
+from worker_bench import WorkerBench, says
 
 if TYPE_CHECKING:
     from batchline_worker.leases import Hold
@@ -35,6 +35,18 @@ def die(call: str, bench: WorkerBench, *, done: bool) -> None:
     bench.provider.fail(call, WorkerDied(), done=done)
     with pytest.raises(WorkerDied):
         bench.run(Stage.SUBMIT)
+
+
+def test_a_job_of_an_account_that_this_worker_lacks_waits_and_says_why() -> None:
+    client = WorkerBench(fakeredis.FakeRedis(), accounts={"groq": {"base_url": "http://localhost:1/v1"}})
+    job = client.client.enqueue("openai@groq/llama", None, [says()])
+    bench = WorkerBench(client.redis)
+
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+
+    assert "BATCHLINE_ACCOUNTS__GROQ__" in job.info().message
+    assert bench.shard(job).state == ShardState.PENDING
+    assert bench.due_in_s(bench.shard(job).id, Stage.SUBMIT) == pytest.approx(1, abs=1)
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before it took effect", "after it took effect"])

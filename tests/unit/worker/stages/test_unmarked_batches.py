@@ -11,7 +11,12 @@ import fakeredis
 import pytest
 
 from batchline import JobStatus
-from batchline_shared.errors import LedgerError, ProviderAuthError, ProviderUnavailableError
+from batchline_shared.errors import (
+    LedgerError,
+    ProviderAuthError,
+    ProviderBusyError,
+    ProviderUnavailableError,
+)
 from batchline_shared.ledger import Gates, ShardState, Stage, keys
 from batchline_worker.providers.base import BatchPhase, Submission
 from scripted_provider import lost_reply
@@ -20,6 +25,7 @@ from worker_bench import WorkerBench
 if TYPE_CHECKING:
     from batchline import Job
     from batchline_worker.leases import Hold
+    from batchline_worker.providers.base import RemoteBatch
 
 
 def unmarked(**settings: Any) -> WorkerBench:
@@ -235,11 +241,65 @@ def test_a_gate_is_replaced_only_as_long_as_its_holder_is_the_one_that_was_seen(
     seen = gates.enter(mine)
     assert seen is not None
     assert gates.shard_of(seen) == other.id
-    assert gates.enter(replace(other, token="next")) is None  # the same shard's next creation
+    next_one = replace(other, token=str(int(other.token) + 1))
+    assert gates.enter(next_one) is None  # the same shard's next creation
 
     assert gates.enter(mine, instead_of=seen) is not None
-    gates.leave(other)
+    gates.leave(next_one)
     assert gates.enter(mine) is None
+
+
+def test_whoever_lost_the_lease_neither_takes_nor_frees_its_successors_gate(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    before = replace(bench.shard(job), token="99")
+    successor = replace(before, token="100")
+    gates = Gates(bench.redis)
+    gates.enter(before)
+    gates.enter(successor)
+
+    assert gates.enter(before) == f"{successor.id}/100"
+    gates.leave(before)
+    assert gate(bench) == f"{successor.id}/100".encode()
+
+
+def test_a_refusal_that_comes_after_the_lease_was_lost_frees_no_gate(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+
+    def refused_late(_: Submission) -> RemoteBatch:
+        bench.later(130)
+        bench.run(Stage.SUBMIT, worker=bench.worker())
+        raise ProviderBusyError("openai", "too many requests")
+
+    bench.provider.create = refused_late  # type: ignore[method-assign]
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.SUBMITTING
+    assert gate(bench) is not None
+
+
+def test_a_shard_that_gave_a_batch_back_does_not_take_the_one_that_another_looks_for(
+    bench: WorkerBench,
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply())
+    bench.run(Stage.SUBMIT)
+    theirs = foreign(bench)
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+    assert bench.shard(job).batch_id == theirs
+    other = lost(bench)
+
+    bench.provider.end(theirs)
+    bench.later(20)
+    bench.run(Stage.POLL, Stage.COLLECT, Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.SUBMITTING
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.finish(other) is JobStatus.COMPLETED
+    assert len(bench.provider.batches) == 3  # theirs, and one for each job
 
 
 def test_a_batch_that_ended_empty_proves_nothing_and_is_not_deleted_at_the_provider() -> None:
