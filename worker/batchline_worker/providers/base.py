@@ -125,6 +125,8 @@ class LineError:
     """The provider's words, cut to 500 characters. For a person to read."""
     param: str | None
     """The field at fault, as the provider names it (`body.model`)."""
+    of_requests: bool = True
+    """Whether requests are at fault; if not, the provider or the account is, and a retry may help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, RemoteBatch, SendAgain
-from batchline_worker.providers.google_batch import seconds
+from batchline_worker.providers.base import SHARD_MARK, BatchPhase, RemoteBatch, SendAgain
+from batchline_worker.providers.google_batch import job_errors, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +41,6 @@ _FILE: Final = re.compile(r"files/[A-Za-z0-9_-]+")
 
 _INTERNAL: Final = 13
 """Code of google.rpc.Code."""
-
-_MESSAGE_LIMIT: Final = 500
 
 
 def display_name(shard_id: str) -> str:
@@ -72,7 +70,7 @@ def remote_batch(body: Any) -> RemoteBatch | None:
     phase = _PHASES.get(_STATE.sub("", status), BatchPhase.UNKNOWN)
     stats = _mapping(batch.get("batchStats"))
     completed, failed = (_count(stats.get(f"{kind}RequestCount")) for kind in ("successful", "failed"))
-    errors = _errors(body.get("error")) if phase is not BatchPhase.CANCELLED else ()
+    errors = job_errors(body.get("error")) if phase is not BatchPhase.CANCELLED else ()
     broken = phase is BatchPhase.FAILED and any(error.code == str(_INTERNAL) for error in errors)
     return RemoteBatch(
         id=name,
@@ -117,12 +115,3 @@ def _files(*outputs: Any) -> tuple[str, ...]:
 def _mark(name: str) -> str | None:
     prefix = display_name("")
     return name.removeprefix(prefix) if name.startswith(prefix) else None
-
-
-def _errors(error: Any) -> tuple[LineError, ...]:
-    fields = _mapping(error)
-    if not fields:
-        return ()
-    code = fields.get("code")
-    message = _text(fields.get("message"))[:_MESSAGE_LIMIT]
-    return (LineError(line=None, code=None if code is None else str(code), message=message, param=None),)

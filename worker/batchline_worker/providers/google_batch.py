@@ -18,7 +18,7 @@ from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, R
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["label", "location_of", "remote_batch", "seconds"]
+__all__ = ["job_errors", "label", "location_of", "remote_batch", "seconds"]
 
 _PHASES: Mapping[str, BatchPhase] = MappingProxyType(
     {
@@ -71,7 +71,7 @@ def remote_batch(body: Any) -> RemoteBatch | None:
     phase = _PHASES.get(status, BatchPhase.UNKNOWN)
     stats = _mapping(body.get("completionStats"))
     completed, failed = _count(stats.get("successfulCount")), _count(stats.get("failedCount"))
-    errors = _errors(body.get("error")) if phase is not BatchPhase.CANCELLED else ()
+    errors = job_errors(body.get("error")) if phase is not BatchPhase.CANCELLED else ()
     directory = _text(_mapping(body.get("outputInfo")).get("gcsOutputDirectory"))
     return RemoteBatch(
         id=name,
@@ -133,19 +133,22 @@ def _mark(body: Mapping[str, Any]) -> str | None:
     return name if name and _mapping(body.get("labels")).get(SHARD_MARK) == label(name) else None
 
 
-def _errors(error: Any) -> tuple[LineError, ...]:
+def job_errors(error: Any) -> tuple[LineError, ...]:
+    """Read why a job failed, from a `google.rpc.Status`; only an "invalid argument" is of the requests."""
     fields = _mapping(error)
     if not fields:
         return ()
     code = fields.get("code")
     message = _text(fields.get("message"))[:_MESSAGE_LIMIT]
-    return (LineError(line=None, code=None if code is None else str(code), message=message, param=None),)
+    ours = code == _INVALID and _MISPLACED.search(message) is None
+    name = None if code is None else str(code)
+    return (LineError(line=None, code=name, message=message, param=None, of_requests=ours),)
 
 
 def _send_again(errors: tuple[LineError, ...]) -> SendAgain | None:
     """Tell a failure of Google's own: nothing is wrong with the requests."""
     for error in errors:
-        if error.code == str(_INTERNAL) or (error.code == str(_INVALID) and _MISPLACED.search(error.message)):
+        if error.code == str(_INTERNAL) or (error.code == str(_INVALID) and not error.of_requests):
             return SendAgain.BROKEN
         if _UNFOUND.search(error.message):
             return SendAgain.FILE_UNFOUND

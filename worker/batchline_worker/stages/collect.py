@@ -204,7 +204,8 @@ def _blamed(
     for error in batch.errors:
         words = f"{error.message} ({error.param})" if error.param else error.message
         if error.line is None:
-            whole = whole or (ErrorType.INVALID_REQUEST, words)
+            kind = ErrorType.INVALID_REQUEST if error.of_requests else ErrorType.PROVIDER_ERROR
+            whole = whole or (kind, words)
         elif 0 < error.line <= shard.segment.rows:
             blamed.setdefault(shard.segment.row(error.line - 1), (ErrorType.INVALID_REQUEST, words))
     return blamed, whole

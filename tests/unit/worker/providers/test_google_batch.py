@@ -81,6 +81,23 @@ def test_only_googles_own_failures_are_sent_again(code: int, message: str, again
     assert [(error.code, error.message) for error in batch.errors] == [(str(code), message)]
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "ours"),
+    [
+        (3, "Failed to import data.", True),
+        (3, "Dataset 1:tenant_dataset was not found in location US.", False),
+        (7, "doesn't have sufficient permission", False),
+        (9, "Failed to get GCS bucket location for b.", False),
+        (13, "System error.", False),
+    ],
+)
+def test_only_an_invalid_argument_is_the_requests_fault(code: int, message: str, *, ours: bool) -> None:
+    batch = remote_batch(failed(code, message))
+
+    assert batch is not None
+    assert [error.of_requests for error in batch.errors] == [ours]
+
+
 def test_a_job_of_which_rows_ran_is_never_sent_again() -> None:
     batch = remote_batch(failed(13, "System error.", completionStats={"successfulCount": "2"}))
 

@@ -212,6 +212,17 @@ def test_a_file_that_cannot_be_found_is_uploaded_again_but_not_for_ever(bench: W
     bench.assert_whole(job)
 
 
+def test_a_batch_that_failed_through_no_fault_of_its_requests_may_be_tried_again(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    (batch_id,) = bench.provider.batches
+    bench.provider.refuse(batch_id, LineError(None, "7", "no permission to write", None, of_requests=False))
+
+    assert bench.finish(job) is JobStatus.FAILED
+    assert job.info().errors == {"provider_error": 3}
+    assert "no permission to write" in job.info().message
+
+
 def test_errors_of_lines_name_the_requests_at_fault(bench: WorkerBench) -> None:
     job = bench.enqueue(3, custom_ids=["a", "b", "c"])
     bench.run(Stage.PLAN, Stage.SUBMIT)
