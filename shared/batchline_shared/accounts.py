@@ -33,7 +33,10 @@ class Account(BaseModel, frozen=True, extra="forbid"):
     """Whose API it speaks."""
 
     base_url: str | None = None
-    """Where the API is: for OpenAI up to and with `/v1`. None: as the SDK finds it. Workers only."""
+    """Where the API is: for OpenAI up to and with `/v1`. None: as the SDK finds it.
+
+    Only workers call it. To a client it says that OpenAI's own words and limits for options do not hold.
+    """
 
     api_key_env: str | None = None
     """Name of the environment variable that holds the key. None: the SDK's own variable. Workers only."""

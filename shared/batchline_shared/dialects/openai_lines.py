@@ -53,6 +53,8 @@ class OpenAILines:
         """See `Dialect`."""
         # OpenAI's Batch guide, read 2026-09-26: 50,000 requests, 200 MB.
         self.limits = Limits(max_requests=50_000, max_bytes=200_000_000).of(account)
+        self.at_openai = account.base_url is None
+        """Whether OpenAI's own words and limits hold. An address in the environment counts as OpenAI's."""
         self.url = account.path_prefix + self.endpoint.removeprefix("/v1")
 
     def conversation(self, given: Any, row: int) -> Any:
@@ -69,7 +71,7 @@ class OpenAILines:
         Raises:
             InvalidInputError: Names the option and the reason.
         """
-        check_options(options, reserved=self.reserved, rules=self.rules)
+        check_options(options, reserved=self.reserved, rules=self.rules, at_openai=self.at_openai)
 
     def encoder(self, template: Mapping[str, Any]) -> Callable[[Any, int], bytes]:
         """See `Dialect`."""

@@ -40,10 +40,16 @@ class Rule(NamedTuple):
     expected: str
     """Follows "must be" in a message."""
     holds: Callable[[Any], bool]
+    ours: bool = False
+    """Whether it is OpenAI's alone: servers like it have words and limits of their own."""
 
 
 def check_options(
-    options: Mapping[str, Any], *, reserved: Mapping[str, str], rules: Mapping[str, Rule]
+    options: Mapping[str, Any],
+    *,
+    reserved: Mapping[str, str],
+    rules: Mapping[str, Rule],
+    at_openai: bool,
 ) -> None:
     """Refuse options that a batch, one outcome for each request, or the endpoint does not allow.
 
@@ -51,6 +57,7 @@ def check_options(
         options: Body fields; null means: go without this one.
         reserved: Fields that cannot be set, and why.
         rules: Fields that are known, and what they must be.
+        at_openai: The requests go to OpenAI itself.
 
     Raises:
         InvalidInputError: Names the option and the reason.
@@ -59,13 +66,17 @@ def check_options(
         if name in reserved:
             raise InvalidInputError(f"option {name!r} cannot be set: {reserved[name]}")
         rule = rules.get(name)
-        if rule is not None and value is not None and not rule.holds(value):
+        if rule is None or value is None or (rule.ours and not at_openai):
+            continue
+        if not rule.holds(value):
             raise InvalidInputError(f"option {name!r} must be {rule.expected}, not {_shown(value)}")
 
 
 def words(*known: str) -> Rule:
-    """One of these words."""
-    return Rule(f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known)
+    """One of OpenAI's words."""
+    return Rule(
+        f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known, ours=True
+    )
 
 
 def number(low: float, high: float) -> Rule:

@@ -80,9 +80,9 @@ _RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         **COMMON_RULES,
         "include": texts(0, 20),
         "instructions": text(),
-        "max_output_tokens": whole(_LOWEST_TOKENS),
+        "max_output_tokens": whole(_LOWEST_TOKENS)._replace(ours=True),
         "prompt": mapping,
-        "reasoning": Rule(f"an object, and its effort {EFFORT.expected}", _is_reasoning_option),
+        "reasoning": Rule(f"an object, and its effort {EFFORT.expected}", _is_reasoning_option, ours=True),
         "text": Rule("an object, and its verbosity low, medium or high", _is_text_option),
         "truncation": words("auto", "disabled"),
     }
@@ -150,7 +150,7 @@ class OpenAIResponses(OpenAILines):
         check_sampling(max_tokens, temperature, highest_temperature=2)
         fields: dict[str, Any] = {}
         if max_tokens is not None:
-            if max_tokens < _LOWEST_TOKENS:
+            if self.at_openai and max_tokens < _LOWEST_TOKENS:
                 raise InvalidInputError(
                     f"max_tokens must be at least {_LOWEST_TOKENS} for {self.endpoint}, not {max_tokens}"
                 )

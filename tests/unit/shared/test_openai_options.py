@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchline_shared.accounts import Account
 from batchline_shared.dialects.registry import dialect, endpoints
 from batchline_shared.errors import InvalidInputError
 
@@ -141,3 +142,35 @@ def test_a_value_that_openai_takes_or_that_only_others_know_passes(
 def test_a_long_text_is_not_quoted_because_it_may_be_a_prompt() -> None:
     with pytest.raises(InvalidInputError, match=r"must be text of at most 64 characters, not this str"):
         own(dialect("openai", CHAT), safety_identifier="my secret prompt " * 10)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name", "value"),
+    [
+        (CHAT, "service_tier", "on_demand"),
+        (CHAT, "reasoning_effort", "default"),
+        (RESPONSES, "reasoning", {"effort": "default"}),
+        (RESPONSES, "max_output_tokens", 1),
+        (EMBEDDINGS, "encoding_format", "int8"),
+    ],
+)
+def test_a_server_like_openai_has_words_and_limits_of_its_own(endpoint: str, name: str, value: Any) -> None:
+    alike = dialect("openai", endpoint, Account(base_url="https://api.example/v1"))
+
+    assert own(alike, **{name: value}) == {name: value}
+    with pytest.raises(InvalidInputError):
+        own(dialect("openai", endpoint), **{name: value})
+
+
+def test_a_server_like_openai_may_be_asked_for_a_single_token() -> None:
+    alike = dialect("openai", RESPONSES, Account(base_url="https://api.example/v1"))
+
+    assert alike.overrides("m", 1, None, {}) == {"max_output_tokens": 1}
+
+
+@pytest.mark.parametrize(("name", "value"), [("stop", 3), ("temperature", "warm"), ("stream", True)])
+def test_what_no_server_can_take_is_refused_for_all_of_them(name: str, value: Any) -> None:
+    alike = dialect("openai", CHAT, Account(base_url="https://api.example/v1"))
+
+    with pytest.raises(InvalidInputError, match=f"'{name}'"):
+        own(alike, **{name: value})
