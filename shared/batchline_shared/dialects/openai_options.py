@@ -49,7 +49,7 @@ def check_options(
     *,
     reserved: Mapping[str, str],
     rules: Mapping[str, Rule],
-    at_openai: bool,
+    at_openai: bool = True,
 ) -> None:
     """Refuse options that a batch, one outcome for each request, or the endpoint does not allow.
 
@@ -57,7 +57,7 @@ def check_options(
         options: Body fields; null means: go without this one.
         reserved: Fields that cannot be set, and why.
         rules: Fields that are known, and what they must be.
-        at_openai: The requests go to OpenAI itself.
+        at_openai: The requests go to whom the rules are of, and not to a server like OpenAI's.
 
     Raises:
         InvalidInputError: Names the option and the reason.
