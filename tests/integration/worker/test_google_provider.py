@@ -177,11 +177,23 @@ def search(file_id: str, *, shard: str) -> Search:
     return Search(shard, file_id, 3, time.time() - 600, time.time() + 600)
 
 
+def test_a_job_is_made_and_found_where_it_was_meant_to_be_whatever_the_settings_say_by_then() -> None:
+    with provider(location="us-central1") as made:
+        file_id = made.upload(rows(3), name="moved")
+    with provider(location="global") as made:
+        job = made.create(submission(file_id, shard="moved"))
+
+        found = made.find(search(file_id, shard="moved"))
+
+    assert "/locations/us-central1/" in job.id
+    assert [batch.id for batch in found] == [job.id]
+
+
 def test_an_upload_that_is_there_already_is_compared_and_not_written_again() -> None:
     with provider() as made:
         first = made.upload(rows(2), name="same")
 
-        assert made.upload(rows(2), name="same") == first == f"gs://{HERE}/batchline/same/input.jsonl"
+        assert made.upload(rows(2), name="same") == first == f"gs://{HERE}/batchline/same/unset/input.jsonl"
         with pytest.raises(ProviderRejectedError):
             made.upload(rows(3), name="same")
 

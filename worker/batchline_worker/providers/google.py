@@ -8,7 +8,6 @@ what can be known before is looked at before anything is uploaded.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,10 +23,16 @@ from batchline_shared.errors import (
 )
 from batchline_worker.providers.base import SHARD_MARK, BatchPhase
 from batchline_worker.providers.google_access import GoogleAccess
-from batchline_worker.providers.google_batch import label, location_of, remote_batch
+from batchline_worker.providers.google_batch import job_config, location_of, remote_batch
 from batchline_worker.providers.google_bucket import GoogleBucket, split_uri
 from batchline_worker.providers.google_calls import GoogleCalls, milliseconds
-from batchline_worker.providers.google_places import DEFAULT_LOCATIONS, location_for
+from batchline_worker.providers.google_places import (
+    DEFAULT_LOCATIONS,
+    folder_of,
+    input_path,
+    location_for,
+    set_location,
+)
 from batchline_worker.providers.google_preflight import GooglePreflight
 from batchline_worker.providers.listing import polled
 from batchline_worker.providers.sdk_client import repeated
@@ -44,9 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["GoogleProvider", "make_provider"]
 
 T = TypeVar("T")
-
-_FOLDER: Final = "batchline"
-"""Where all our objects are in the bucket: `batchline/<name of the upload>/…`."""
 
 _PAGE_SIZE: Final = 100
 
@@ -111,26 +113,13 @@ class GoogleProvider:
     def upload(self, buffer: BinaryIO, *, name: str) -> str:
         """See `Provider.upload`. The id is the object's `gs://` address."""
         self._preflight.check()
-        return self._bucket.put(f"{_FOLDER}/{name}/input.jsonl", buffer)
+        return self._bucket.put(input_path(name, self._access.location), buffer)
 
     def create(self, submission: Submission) -> RemoteBatch:
         """See `Provider.create`."""
-        location = location_for(submission.model, self._access.location)
+        location = location_for(submission.model, self._set_location(submission.file_id))
         self._prepare(location)
-        config: dict[str, Any] = {
-            "display_name": submission.shard_id,
-            # Jobs that began in the same instant would write over each other's results.
-            "dest": f"{submission.file_id.rpartition('/')[0]}/output-{secrets.token_hex(6)}",
-            "http_options": {
-                "timeout": milliseconds(self._create_timeout_s),
-                "extra_body": {
-                    "labels": {
-                        SHARD_MARK: label(submission.shard_id),
-                        "batchline_job": label(submission.job_id),
-                    }
-                },
-            },
-        }
+        config = job_config(submission, milliseconds(self._create_timeout_s))
         try:
             return self._batch(
                 location,
@@ -146,7 +135,7 @@ class GoogleProvider:
 
     def find(self, search: Search) -> list[RemoteBatch]:
         """See `Provider.find`. The model is not known here, so every place where it may run is looked at."""
-        configured = self._access.location
+        configured = self._set_location(search.file_id)
         since = datetime.fromtimestamp(max(0.0, search.since_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         found = [
             batch
@@ -205,9 +194,9 @@ class GoogleProvider:
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. Results are beside the input, and go with it."""
         bucket, path = split_uri(file_id)
-        folder, _, _ = path.rpartition("/")
-        if folder.startswith(f"{_FOLDER}/"):
-            self._bucket.delete_under(bucket, f"{folder}/")
+        folder = folder_of(path)
+        if folder:
+            self._bucket.delete_under(bucket, folder)
         if batch_id:
             location = self._location(batch_id)
             with contextlib.suppress(ProviderRejectedError):
@@ -228,6 +217,9 @@ class GoogleProvider:
             credentials=self._access.credentials(),
             http_options=options,
         )
+
+    def _set_location(self, file_id: str) -> str | None:
+        return set_location(split_uri(file_id)[1], self._access.location)
 
     def _prepare(self, location: str) -> None:
         """Do what a creation needs, before it is sent: the lease allows for little more than the call."""

@@ -9,6 +9,7 @@ Source: Google's batchPredictionJobs reference; oddities in `docs/providers.md`.
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,9 @@ from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, R
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["job_errors", "label", "location_of", "remote_batch", "seconds"]
+    from batchline_worker.providers.base import Submission
+
+__all__ = ["job_config", "job_errors", "label", "location_of", "remote_batch", "seconds"]
 
 _PHASES: Mapping[str, BatchPhase] = MappingProxyType(
     {
@@ -87,6 +90,18 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         shard_id=_mark(body),
         send_again=_send_again(errors) if phase is BatchPhase.FAILED and not completed + failed else None,
     )
+
+
+def job_config(submission: Submission, timeout_ms: int) -> dict[str, Any]:
+    """Say what google-genai is to ask for besides model and input; labels have no argument of their own."""
+    labels = {SHARD_MARK: label(submission.shard_id), "batchline_job": label(submission.job_id)}
+    folder = submission.file_id.rpartition("/")[0]
+    return {
+        "display_name": submission.shard_id,
+        # Jobs that began in the same instant would write over each other's results.
+        "dest": f"{folder}/output-{secrets.token_hex(6)}",
+        "http_options": {"timeout": timeout_ms, "extra_body": {"labels": labels}},
+    }
 
 
 def location_of(batch_id: str) -> str | None:

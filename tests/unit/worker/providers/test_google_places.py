@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from batchline_worker.providers.google_places import bucket_fits, location_for
+from batchline_worker.providers.google_places import (
+    bucket_fits,
+    folder_of,
+    input_path,
+    location_for,
+    set_location,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +49,19 @@ def test_a_bucket_is_refused_only_where_it_surely_does_not_fit(
     bucket: str, kind: str, job: str, *, fits: bool
 ) -> None:
     assert bucket_fits(bucket, kind, job) is fits
+
+
+@pytest.mark.parametrize("configured", ["europe-west4", None])
+def test_an_objects_name_tells_the_location_that_was_set_for_it(configured: str | None) -> None:
+    path = input_path("bl-a-0", configured)
+
+    assert set_location(path, "other") == configured
+    assert folder_of(path) == "batchline/bl-a-0/"
+
+
+@pytest.mark.parametrize(
+    "path", ["", "theirs/input.jsonl", "batchline/a/evil.test#/input.jsonl", "batchline/a/../b/input.jsonl"]
+)
+def test_an_object_of_somebody_elses_tells_nothing_and_has_no_folder_to_delete(path: str) -> None:
+    assert set_location(path, "us-central1") == "us-central1"
+    assert folder_of(path) is None
