@@ -55,6 +55,8 @@ class ScriptedProvider:
     """Implements `providers.base.Provider`. Batches run until a test ends them."""
 
     name: str = "openai"
+    id_field: str = "custom_id"
+    """The field of a request that bears its id; see `Dialect`."""
     takes_files: bool = True
     marks_batches: bool = True
     calls: Counter[str] = field(default_factory=Counter)
@@ -92,7 +94,7 @@ class ScriptedProvider:
 
     def create(self, submission: Submission) -> RemoteBatch:
         def act() -> RemoteBatch:
-            assert submission.endpoint.startswith("/v1/")
+            assert submission.endpoint.startswith("/")
             assert submission.job_id
             batch_id = f"batch_{next(self._numbers)}"
             if submission.buffer is not None:
@@ -196,7 +198,7 @@ class ScriptedProvider:
         self.end(batch_id, BatchPhase.FAILED, result_files=(), **known)
 
     def wire_ids(self, batch_id: str) -> Sequence[str]:
-        return [orjson.loads(line)["custom_id"] for line in self.inputs[batch_id].splitlines()]
+        return [orjson.loads(line)[self.id_field] for line in self.inputs[batch_id].splitlines()]
 
     def running(self) -> list[str]:
         return [batch.id for batch in self.batches.values() if not batch.phase.is_final]

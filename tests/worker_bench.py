@@ -41,12 +41,12 @@ def says(text: str = "hello") -> list[dict[str, Any]]:
 class WorkerBench:
     """One ledger with a client, a worker and a provider."""
 
-    def __init__(self, redis: Any, **settings: Any) -> None:
+    def __init__(self, redis: Any, provider: ScriptedProvider | None = None, **settings: Any) -> None:
         self.redis = redis
         self.settings = WorkerSettings.load(
             redis_url="redis://127.0.0.1:1/0", broker_url="memory://", **settings
         )
-        self.provider = ScriptedProvider()
+        self.provider = provider or ScriptedProvider()
         self.nudged: Counter[Stage] = Counter()
         self.client = BatchClient(settings=self.settings, redis=redis)
         self.context = self.worker()
@@ -59,7 +59,7 @@ class WorkerBench:
             self.settings,
             send=lambda stage: self.nudged.update([stage]),
             redis=self.redis,
-            providers={"openai": self.provider},
+            providers={self.provider.name: self.provider},
         )
 
     def enqueue(self, count: int = 3, **arguments: Any) -> Job[str]:
