@@ -22,13 +22,14 @@ __all__ = ["work"]
 
 _log = structlog.get_logger("batchline.clean")
 
-_TRIES = 12
+_TRIES = 17
 """With growing waits, about half a day."""
 
 _LONGEST_WAIT_S = 2 * 3600.0
 
 _RETRIED_S = 3600.0
-"""Seconds until a shard is looked at again whose job runs once more: its results may be needed again."""
+"""Seconds until a shard is looked at again that is, or whose job is, at work once more: its results may be
+needed again."""
 
 _AGAIN = (Stage.CLEAN, Stage.CLEAN)
 
@@ -44,8 +45,8 @@ def work(context: WorkerContext) -> int:
 
 def _clean(context: WorkerContext, shard: ShardWork) -> None:
     meta = context.jobs.find(shard.job_id)
-    if meta is not None and not meta.is_final:
-        context.work.release(shard, ShardState.DONE, _AGAIN, _RETRIED_S)
+    if shard.state != ShardState.DONE or (meta is not None and not meta.is_final):
+        context.work.release(shard, ShardState(shard.state), _AGAIN, _RETRIED_S)
         return
     try:
         # A batch that may be another's, as the results never proved it ours, is not ours to delete.

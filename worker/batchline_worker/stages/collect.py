@@ -120,6 +120,7 @@ def _not_ours(context: WorkerContext, shard: ShardWork) -> None:
         dead_batches=dead_with(shard, shard.batch_id),
         unconfirmed=0,
         absent=0,
+        blind_ms=0,
     )
     context.nudge(Stage.SUBMIT)
     _log.warning("batch_was_anothers", shard=shard.id, batch=shard.batch_id)

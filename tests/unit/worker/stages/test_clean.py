@@ -9,7 +9,7 @@ import pytest
 
 from batchline import JobStatus
 from batchline_shared.errors import ProviderUnavailableError
-from batchline_shared.ledger import Stage
+from batchline_shared.ledger import ShardState, Stage, keys
 from scripted_provider import error_line
 from worker_bench import WorkerBench
 
@@ -66,12 +66,31 @@ def test_what_cannot_be_deleted_is_tried_again_and_at_last_left() -> None:
     job = work.enqueue(3)
     work.provider.fail("clean_up", ProviderUnavailableError("openai", "503"), times=100)
     work.finish(job)
-    for _ in range(30):
-        work.later(3 * 3600)
+    waited_s = 0.0
+    while (due_s := work.due_in_s(work.shard(job).id, Stage.CLEAN)) is not None:
+        waited_s += due_s
+        work.later(due_s + 1)
         work.run()
 
-    assert 3 < work.provider.calls["clean_up"] < 20
-    assert work.due_in_s(work.shard(job).id, Stage.CLEAN) is None
+    assert 3 < work.provider.calls["clean_up"] < 30
+    assert 8 * 3600 < waited_s < 16 * 3600
+
+
+def test_a_shard_whose_lost_outcomes_are_collected_again_keeps_its_state_and_its_files() -> None:
+    work = bench(clean_up_after_s=0)
+    job = work.submitted(3)
+    work.provider.end_all()
+    work.later(20)
+    work.run(Stage.POLL)
+    shard = work.shard(job)
+    assert shard.state == ShardState.COLLECTING
+    work.redis.delete(*keys.job_keys(job.id))
+    work.redis.zadd(keys.due(keys.partition_of(job.id), Stage.CLEAN), {shard.id: 0})
+
+    work.run(Stage.CLEAN)
+
+    assert work.shard(job).state == ShardState.COLLECTING
+    assert work.provider.calls["clean_up"] == 0
 
 
 def test_files_of_a_job_that_is_retried_stay_until_it_has_ended_again() -> None:

@@ -135,6 +135,29 @@ def test_a_batch_that_may_be_anothers_is_never_cancelled(bench: WorkerBench) -> 
     bench.assert_whole(job)
 
 
+def test_blind_look_ups_from_before_a_batch_was_given_back_do_not_count_towards_doubt(
+    bench: WorkerBench,
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply())
+    bench.run(Stage.SUBMIT)
+    theirs = foreign(bench)
+    bench.provider.fail("find", lost_reply())
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+    bench.later(91)
+    bench.run(Stage.SUBMIT)
+    assert bench.shard(job).batch_id == theirs
+
+    bench.provider.end(theirs)
+    bench.later(2 * bench.settings.doubt_after_s)
+    bench.provider.fail("find", lost_reply())
+    bench.run(Stage.POLL, Stage.COLLECT, Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.SUBMITTING
+
+
 def test_several_batches_that_nobody_has_are_for_a_person_to_tell_apart(bench: WorkerBench) -> None:
     job = lost(bench)
     theirs = foreign(bench)
