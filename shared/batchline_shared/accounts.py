@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from batchline_shared.errors import InvalidModelError
+from batchline_shared.limits import AccountLimits
 
 __all__ = ["OWN_ACCOUNT", "Account", "AccountName", "ModelName", "parse_model"]
 
@@ -26,8 +27,11 @@ AccountName = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
 """Lower-case letters, digits, `_` and `-`; at most 64. No `@` or `/`, which delimit it in a model's name."""
 
 
-class Account(BaseModel, frozen=True, extra="forbid"):
-    """What sets one account apart from its provider's usual one. Shared by clients and workers."""
+class Account(AccountLimits, frozen=True, extra="forbid"):
+    """What sets one account apart from its provider's usual one. Shared by clients and workers.
+
+    Its limits on all batches together are workers' business only.
+    """
 
     provider: str = "openai"
     """Whose API it speaks."""

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelName
 from batchline_shared.errors import ConfigurationError, InvalidModelError
+from batchline_shared.limits import AccountLimits
 
 __all__ = ["Settings", "describe_invalid"]
 
@@ -69,6 +70,13 @@ class Settings(BaseSettings):
 
     As `BATCHLINE_ACCOUNTS__GROQ__BASE_URL=…` for each field, or as one JSON object. Clients and workers
     need the same ones; keys are not here, only the names of the variables that hold them.
+    """
+
+    limits: dict[str, AccountLimits] = Field(default_factory=dict)
+    """What all batches of a provider's usual account may hold together, by provider; see `limits`.
+
+    As `BATCHLINE_LIMITS__OPENAI__ENQUEUED_TOKENS=…` for each field, or as one JSON object. A named account
+    has the same fields among its own. Workers only.
     """
 
     retention_s: int = Field(default=30 * 24 * 3600, ge=0)
@@ -147,8 +155,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise ConfigurationError(describe_invalid(error)) from None
         except SettingsError as error:
-            # Only one setting is written as JSON; what was parsed stands in the cause, and stays out.
-            raise ConfigurationError(f"BATCHLINE_ACCOUNTS is no JSON object ({error})") from None
+            # Only these are written as JSON; what was parsed stands in the cause, and stays out.
+            raise ConfigurationError(
+                f"BATCHLINE_ACCOUNTS, BATCHLINE_LIMITS or a part of them is no JSON object ({error})"
+            ) from None
 
     @property
     def effective_broker_url(self) -> str:
