@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchline.listening import Listener
 from batchline.nudge import nudge
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.connection import check_schema
@@ -40,6 +41,8 @@ class Connection:
         self._given = redis
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
+        self.listener = Listener(lambda: self.redis)
+        """Tells waiters that a job has changed."""
 
     @property
     def redis(self) -> Redis:
@@ -71,6 +74,7 @@ class Connection:
 
     def close(self) -> None:
         """Give the sockets back, but those of a client that was handed in; the next use opens new ones."""
+        self.listener.close()
         with self._lock:
             opened, self._opened = self._opened, None
         if opened is not None and opened.redis is not self._given:

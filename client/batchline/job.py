@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from batchline.progress import progress_bar
+from batchline.reading import ResultStream, reader_of
 from batchline.retrying import retry_failed
-from batchline.waiting import watch
-from batchline_shared.dialects.registry import dialect
+from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
 from batchline_shared.ledger import JobStatus
-from batchline_shared.outcome_rows import OutcomeReader, row_of
+from batchline_shared.outcome_rows import row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from batchline.connection import Connection
     from batchline_shared.ledger import JobMeta
@@ -135,7 +135,8 @@ class Job(Generic[T]):
         """
         status = JobStatus.QUEUED
         with progress_bar(self.id, shown=progress) as show:
-            for meta in watch(self._connection, self.id, timeout_s):
+            steps = watching(self._connection, self.id, timeout_s)
+            for meta in blocking(self._connection, self.id, steps):
                 show(meta)
                 status = JobStatus(meta.status)
         return status
@@ -153,7 +154,7 @@ class Job(Generic[T]):
                 f"job {self.id} is {meta.status}: wait() for it, or read what there is with iter_results()",
                 job_id=self.id,
             )
-        reader = self._reader(meta)
+        reader = reader_of(meta, self._response_model)
         with self._connection.errors():
             stored = [
                 row for rows in self._connection.jobs.outcome_rows(self.id, 0, meta.landed) for row in rows
@@ -161,28 +162,25 @@ class Job(Generic[T]):
         stored.sort(key=row_of)
         return [reader.read(row) for row in stored]
 
-    def iter_results(self, timeout_s: float | None = None) -> Iterator[BatchResult[T]]:
+    def iter_results(self, timeout_s: float | None = None, after: str | None = None) -> ResultStream[T]:
         """Stream outcomes in bounded memory as they land; ends when the job does.
 
         Args:
             timeout_s: Seconds to wait for the job to end, in all; None: for ever.
+            after: Go on behind this place, which a stream of this job gave as its `cursor`, here or in
+                another process; None: from the first outcome.
 
-        Yields:
-            Each outcome once, in the order in which they land, not that of the requests.
+        Returns:
+            An iterator that gives each outcome once, in the order in which they land, not that of the
+            requests. Its `cursor` says how far it has come; what `retry_failed` sends again comes again.
 
         Raises:
-            WaitTimeoutError: The job had not ended in time.
-            JobNotFoundError, QueueUnavailableError: As `status`.
+            InvalidInputError: `after` is no cursor of this job.
+            WaitTimeoutError: While it is read: the job had not ended in time.
+            LedgerError: While it is read: Redis has lost outcomes that had been read.
+            JobNotFoundError, QueueUnavailableError: While it is read: as `status`.
         """
-        position = 0
-        reader: OutcomeReader[T] | None = None
-        for meta in watch(self._connection, self.id, timeout_s):
-            if meta.retrying and not meta.is_final:
-                continue  # outcomes are being taken back; some that are there now will come anew
-            reader = reader or self._reader(meta)
-            for rows in self._landed(position, meta.landed):
-                yield from map(reader.read, rows)
-            position = meta.landed
+        return ResultStream(self._connection, self.id, self._response_model, after, timeout_s)
 
     def cancel(self) -> JobStatus:
         """Ask for the job to be stopped: what is done is kept, what is not becomes `cancelled`.
@@ -220,20 +218,11 @@ class Job(Generic[T]):
         """
         meta = self._meta()
         with self._connection.errors():
-            return retry_failed(self._connection, meta, self._reader(meta), error_types)
+            return retry_failed(self._connection, meta, reader_of(meta, self._response_model), error_types)
 
     def _meta(self) -> JobMeta:
         with self._connection.errors():
             return self._connection.jobs.meta(self.id)
-
-    def _reader(self, meta: JobMeta) -> OutcomeReader[T]:
-        return OutcomeReader(
-            dialect(meta.provider, meta.endpoint), self._response_model, structured=meta.structured
-        )
-
-    def _landed(self, start: int, stop: int) -> Iterator[list[bytes]]:
-        with self._connection.errors():
-            yield from self._connection.jobs.outcome_rows(self.id, start, stop)
 
 
 def job_info(meta: JobMeta) -> JobInfo:

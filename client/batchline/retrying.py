@@ -117,6 +117,9 @@ def _take_back(
     rows: list[int] = []
     counts: dict[str, int] = {}
     for row in unpack(before):
+        if not row:
+            kept.append(row)
+            continue
         stored = orjson.loads(row)
         kind = error_type_of(stored)
         counted = f"err.{kind}" if kind is not None else ""
@@ -126,6 +129,7 @@ def _take_back(
         if kind not in wanted:
             kept.append(row)
             continue
+        kept.append(b"")  # readers' cursors count on every row's place
         rows.append(stored["n"])
         for name in ("errored", counted) if counted else ("succeeded",):
             counts[name] = counts.get(name, 0) + 1

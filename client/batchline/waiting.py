@@ -1,12 +1,19 @@
-"""Waiting for a job: told by the ledger, not by asking it again and again."""
+"""Waiting for a job: told by the ledger, not by asking it again and again.
+
+What a waiter does is written once, as steps: an iterator that looks at the
+ledger and, where there is nothing more to see, gives a `Pause`. Who drives the
+steps waits through the pauses: a thread here (`blocking`), a coroutine in
+`async_job`.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from batchline_shared.errors import QueueUnavailableError, WaitTimeoutError
-from batchline_shared.ledger import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +21,9 @@ if TYPE_CHECKING:
     from batchline.connection import Connection
     from batchline_shared.ledger import JobMeta
 
-__all__ = ["watch"]
+__all__ = ["Pause", "blocking", "watching"]
+
+V = TypeVar("V")
 
 _LOOK_ANYWAY_S: Final = 30.0
 """A message may be lost with its connection; so look at the record this often all the same."""
@@ -22,12 +31,20 @@ _LOOK_ANYWAY_S: Final = 30.0
 _OUTAGE_S: Final = 60.0
 """How long Redis may be away before a waiter gives up."""
 
-_SETTLE_S: Final = 0.05
-"""Messages that come within this time are answered by one look."""
+_AGAIN_S: Final = 0.5
+"""Seconds between two looks while it is."""
 
 
-def watch(connection: Connection, job_id: str, timeout_s: float | None = None) -> Iterator[JobMeta]:
-    """Yield the job's record now and whenever it has changed, the final one last.
+class Pause(NamedTuple):
+    """A step that says: wait until the job's bell rings, but no longer than this."""
+
+    longest_s: float
+
+
+def watching(
+    connection: Connection, job_id: str, timeout_s: float | None = None
+) -> Iterator[JobMeta | Pause]:
+    """Give the job's record now and whenever it may have changed, the final one last.
 
     Args:
         connection: To the ledger.
@@ -42,54 +59,45 @@ def watch(connection: Connection, job_id: str, timeout_s: float | None = None) -
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     away_since: float | None = None
     while True:
+        now = time.monotonic()
+        late = deadline is not None and now >= deadline
         try:
             with connection.errors():
-                for meta in _watch_once(connection, job_id, deadline):
-                    away_since = None
-                    yield meta
-                    if meta.is_final:
-                        return
+                meta = connection.jobs.meta(job_id)
         except QueueUnavailableError as error:
-            now = time.monotonic()
             away_since = away_since or now
-            if now - away_since > _OUTAGE_S or (deadline is not None and now > deadline):
+            if late or now - away_since > _OUTAGE_S:
                 raise QueueUnavailableError(
                     f"Redis has been away for {now - away_since:.0f} s; "
                     f"job {job_id} goes on, wait for it again"
                 ) from error
-            time.sleep(0.5)
-        else:
+            yield Pause(_AGAIN_S)
+            continue
+        away_since = None
+        yield meta
+        if meta.is_final:
+            return
+        if late:
             raise WaitTimeoutError(
                 f"job {job_id} has not ended within {timeout_s:g} s; it goes on", job_id=job_id
             )
+        # Whoever reads slowly may come back after the time; then one more look tells whether it ended.
+        left = _LOOK_ANYWAY_S if deadline is None else max(0.0, deadline - time.monotonic())
+        yield Pause(min(_LOOK_ANYWAY_S, left))
 
 
-def _watch_once(connection: Connection, job_id: str, deadline: float | None) -> Iterator[JobMeta]:
-    """Follow the job on one connection; return when the time is up."""
-    client: Any = connection.redis  # redis-py leaves pubsub() untyped
-    pubsub = client.pubsub()
-    try:
-        pubsub.subscribe(keys.events(job_id))
-        pubsub.get_message(timeout=5.0)  # subscribed: from here on nothing is missed
-        while True:
-            yield connection.jobs.meta(job_id)
-            if not _wait_for_message(pubsub, deadline):
-                # Whoever reads slowly may find the time up though the job has ended meanwhile.
-                yield connection.jobs.meta(job_id)
-                return
-    finally:
-        pubsub.close()
-
-
-def _wait_for_message(pubsub: Any, deadline: float | None) -> bool:
-    """Wait until the record may have changed; False when the time is up."""
-    pause = _LOOK_ANYWAY_S
-    if deadline is not None:
-        pause = min(pause, deadline - time.monotonic())
-        if pause <= 0:
-            return False
-    if pubsub.get_message(timeout=pause) is not None:
-        settle = time.monotonic() + _SETTLE_S
-        while pubsub.get_message(timeout=max(0.0, settle - time.monotonic())) is not None:
-            pass
-    return True
+def blocking(connection: Connection, job_id: str, steps: Iterator[V | Pause]) -> Iterator[V]:
+    """Drive steps from a thread, which sleeps through the pauses."""
+    bell = threading.Event()
+    with ExitStack() as hearing:
+        heard = False
+        for step in steps:
+            if not isinstance(step, Pause):
+                yield step
+                continue
+            if not heard:
+                hearing.enter_context(connection.listener.hears(job_id, bell.set))
+                connection.listener.stir()
+                heard = True
+            bell.wait(step.longest_s)
+            bell.clear()

@@ -27,6 +27,7 @@ __all__ = [
     "PARTITIONS",
     "SCHEMA",
     "SCHEMA_VERSION",
+    "STIR",
     "TICK",
     "created_batches",
     "done",
@@ -69,6 +70,9 @@ beats and workers make one tick per interval. Losing it costs a superfluous tick
 NUDGE: Final = f"{PREFIX}:nudge:%s"
 """String by stage: taken with SET NX PX by whoever sends a nudge. TTL: well under a tick; it keeps
 a thousand enqueues a second from sending a thousand messages. Losing it costs a superfluous message."""
+
+STIR: Final = f"{PREFIX}:stir:%s"
+"""Channel by a random name: a process tells its own listener that it waits for further jobs."""
 
 
 def idempotency(digest: str) -> str:
@@ -134,8 +138,8 @@ def done(job_id: str) -> str:
 def outcomes(job_id: str) -> str:
     """Hash: landing number (0…) → zstd of up to 500 outcome rows, in the order they landed.
 
-    Appended by `land.lua` only, so that a reader's position stays valid;
-    rewritten only by a retry, without the rows that are tried again. TTL as `meta`.
+    Appended by `land.lua` only, and rewritten only by a retry, which leaves an empty
+    row for each that is tried again: a reader's cursor stays valid. TTL as `meta`.
     """
     return f"{PREFIX}:{{{job_id}}}:out"
 

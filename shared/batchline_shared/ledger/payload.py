@@ -96,6 +96,11 @@ class Payload:
 
     def outcome_rows(self, job_id: str, start: int, stop: int) -> Iterator[list[bytes]]:
         """The outcome rows of the landings `start … stop - 1`, landing by landing."""
+        for rows in self.landings(job_id, start, stop):
+            yield [row for row in rows if row]
+
+    def landings(self, job_id: str, start: int, stop: int) -> Iterator[list[bytes]]:
+        """The same with the gaps that retries have left, as empty rows, so that every row keeps its place."""
         yield from map(unpack, self._stream(job_id, keys.outcomes(job_id), range(start, stop)))
 
     def _stream(self, job_id: str, key: str, chunks: Sequence[int]) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ JOB = {
     "batches": "",
     "wait": "timeout_s=None, progress=False",
     "results": "",
-    "iter_results": "timeout_s=None",
+    "iter_results": "timeout_s=None, after=None",
     "cancel": "",
     "retry_failed": "error_types=None",
 }
