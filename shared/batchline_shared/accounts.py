@@ -60,6 +60,12 @@ class Account(AccountLimits, frozen=True, extra="forbid"):
     max_bytes: int | None = Field(default=None, ge=1024)
     """Bytes that a batch may hold; None: the provider's own limit."""
 
+    price_list: str | None = None
+    """Whose prices hold for its models, by their name in genai-prices, such as `azure` or `groq`.
+
+    None: unknown. A second key of OpenAI's has `openai`.
+    """
+
     project: str | None = None
     """Google Cloud project; None: `GOOGLE_CLOUD_PROJECT`. Workers only, as all below."""
 

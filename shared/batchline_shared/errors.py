@@ -11,6 +11,7 @@ these. The tree is split by what the caller does next.
         * DuplicateCustomIdError              two requests of one job share an id
         * InvalidBatchFileError               a JSONL file or buffer, by line
         * IdempotencyConflictError            the key was used for another job
+        * BudgetExceededError                 the requests would cost more than `max_cost_usd`
     * JobError
         * JobNotFoundError (also a LookupError)  no such job id, or its retention has ended
         * JobNotReadyError                    results were asked for before the job ended
@@ -28,8 +29,14 @@ these. The tree is split by what the caller does next.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 __all__ = [
     "BatchlineError",
+    "BudgetExceededError",
     "ConfigurationError",
     "DuplicateCustomIdError",
     "IdempotencyConflictError",
@@ -99,6 +106,16 @@ class InvalidBatchFileError(InvalidInputError):
 
 class IdempotencyConflictError(InvalidInputError):
     """The idempotency key already stands for a job of another model, response model or options."""
+
+
+class BudgetExceededError(InvalidInputError):
+    """The requests would cost more than `max_cost_usd`, whatever their answers; nothing was enqueued."""
+
+    def __init__(self, message: str, *, least_usd: Decimal, max_cost_usd: Decimal) -> None:
+        """Keep what the requests that were read would cost at least, without answers, and the limit."""
+        super().__init__(message)
+        self.least_usd = least_usd
+        self.max_cost_usd = max_cost_usd
 
 
 class JobError(BatchlineError):

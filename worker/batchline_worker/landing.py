@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchline_shared.ledger import Landing
 from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
 from batchline_shared.outcome_rows import encode_outcome, encode_unanswered
+from batchline_shared.pricing import token_counts
 
 if TYPE_CHECKING:
     from batchline_shared.dialects.verdict import Verdict
@@ -69,9 +70,7 @@ class Lander:
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
-        counts = _counts(verdict.error_type)
-        counts["input_tokens"] = verdict.input_tokens
-        counts["output_tokens"] = verdict.output_tokens
+        counts = _counts(verdict.error_type) | token_counts(verdict)
         self._add(row, encode_outcome(row, self._names[row], verdict, raw), counts)
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +16,7 @@ import orjson
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.outcomes import ErrorType
+from batchline_shared.pricing.rates import price_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +72,17 @@ def _time(record: Mapping[bytes, bytes], name: bytes) -> datetime | None:
     return datetime.fromtimestamp(int(value) / 1000, UTC) if value else None
 
 
+def _usd(record: Mapping[bytes, bytes], name: bytes) -> Decimal | None:
+    value = as_text(record, name)
+    return Decimal(value) if value else None
+
+
+def _price_list(record: Mapping[bytes, bytes]) -> str:
+    """As it was enqueued; a job of an earlier version goes by its model's name."""
+    found = record.get(b"price_list")
+    return price_list_of(as_text(record, b"model")) if found is None else found.decode()
+
+
 @dataclass(frozen=True, slots=True)
 class JobMeta:
     """A job's record (`keys.meta`)."""
@@ -97,6 +110,18 @@ class JobMeta:
     """Chunks of outcomes that have landed."""
     input_tokens: int
     output_tokens: int
+    cached_tokens: int
+    """The part of `input_tokens` that was read from the provider's cache."""
+    long_requests: int
+    """Requests with more than `pricing.LONG_TOKENS` of input, which some models charge more for."""
+    long_input_tokens: int
+    """The part of `input_tokens` that is those requests'; the next two likewise."""
+    long_output_tokens: int
+    long_cached_tokens: int
+    price_list: str
+    """Whose prices hold for it; empty where nobody knows."""
+    max_cost_usd: Decimal | None
+    """What it may cost; None: whatever it does."""
     round: int
     """0, and 1 more for every `retry_failed`."""
     retrying: bool
@@ -136,6 +161,13 @@ class JobMeta:
                 landed=as_int(record, b"landed"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),
+                cached_tokens=as_int(record, b"cached_tokens"),
+                long_requests=as_int(record, b"long_requests"),
+                long_input_tokens=as_int(record, b"long_input_tokens"),
+                long_output_tokens=as_int(record, b"long_output_tokens"),
+                long_cached_tokens=as_int(record, b"long_cached_tokens"),
+                price_list=_price_list(record),
+                max_cost_usd=_usd(record, b"max_cost_usd"),
                 round=as_int(record, b"round"),
                 retrying=record.get(b"retrying") == b"1",
                 idempotency=as_text(record, b"idem"),
@@ -146,7 +178,7 @@ class JobMeta:
                 submitted_at=_time(record, b"submitted_ms"),
                 finished_at=_time(record, b"finished_ms"),
             )
-        except (KeyError, ValueError, UnicodeDecodeError) as error:
+        except (KeyError, ValueError, UnicodeDecodeError, InvalidOperation) as error:
             raise LedgerError(f"the record of job {job_id} is malformed: {type(error).__name__}") from error
 
     @property

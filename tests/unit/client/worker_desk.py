@@ -10,6 +10,7 @@ from batchline_shared.dialects.registry import dialect
 from batchline_shared.ledger import JobStatus, JobStore, Landing, Stage, WorkQueue
 from batchline_shared.outcome_rows import encode_outcome, encode_unanswered
 from batchline_shared.outcomes import ErrorType
+from batchline_shared.pricing import token_counts
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -46,7 +47,8 @@ class WorkerDesk:
                 line = answer_line(answer)
                 verdict = dialect(meta.provider).classify(line, structured=meta.structured)
                 landing.lines.append(encode_outcome(row, name, verdict, orjson.dumps(line)))
-                landing.counts.append({"succeeded": 1} if verdict.error_type is None else {"errored": 1})
+                kind = {"succeeded": 1} if verdict.error_type is None else {"errored": 1}
+                landing.counts.append(kind | token_counts(verdict))
         assert self.jobs.land(job_id, landing) == len(answers)
 
     def end(self, job_id: str, status: JobStatus = JobStatus.COMPLETED) -> None:
