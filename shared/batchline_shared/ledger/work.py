@@ -202,6 +202,7 @@ class WorkQueue(Leasing):
             "attempts": shard.attempts + 1,
             "absent": 0,
             "blind_ms": 0,
+            "idle_polls": 0,
         }
         call = self._call(
             shard, "shard", ShardState.SUBMITTING, Stage.SUBMIT, Stage.SUBMIT, None, fields, keep=True

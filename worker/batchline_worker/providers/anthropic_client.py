@@ -131,9 +131,8 @@ class AnthropicClient(SdkClient["Anthropic"]):
         )
         if sdk.base_url.scheme not in ("http", "https"):
             # As for a key: the job waits and says why, until an operator has mended it.
-            raise ProviderAuthError(
-                self.name, f"the base URL is no http or https address: {str(sdk.base_url)!r}"
-            )
+            # It is not quoted, because it may hold a password.
+            raise ProviderAuthError(self.name, "the base URL must begin with http:// or https://")
         return sdk
 
     def _translated(self, error: Exception, sdk: Anthropic) -> BatchlineError:

@@ -151,7 +151,7 @@ class GoogleCalls:
         url = self._base_url()
         if url is not None and not url.startswith(("https://", "http://")):
             # As for a key: the job waits and says why, until an operator has mended it.
-            raise ProviderAuthError(self.name, f"the base URL is no http or https address: {url!r}")
+            raise ProviderAuthError(self.name, "the base URL must begin with http:// or https://")
         return url
 
     def _opened(self) -> httpx2.Client:

@@ -124,13 +124,23 @@ class OpenAIProvider:
         ours: list[RemoteBatch] = []
         try:
             for page in self._pages():
-                ours += [batch for batch in page.batches if _is_sought(batch, search)]
+                ours += [batch for batch in page.batches if self._is_sought(batch, search)]
                 if page.reaches_back(search.since_s):
                     break
         except ProviderRejectedError as error:
             # A server without lists has not said that there is no batch.
             raise ProviderUnavailableError(self.name, f"no list of batches: {error}") from error
         return sorted(ours, key=lambda batch: batch.created_at_s or 0.0)
+
+    def _is_sought(self, batch: RemoteBatch, search: Search) -> bool:
+        """Compare mark and file; a batch that shows neither could be the one, so it cannot be told."""
+        created_s = batch.created_at_s
+        in_time = created_s is None or search.since_s <= created_s <= search.until_s
+        if batch.shard_id is None and batch.input_file_id is None and in_time:
+            raise self._client.not_understood("a list of batches with their marks or files")
+        return batch.shard_id == search.shard_id or bool(
+            search.file_id and batch.input_file_id == search.file_id
+        )
 
     def poll(self, batch_id: str) -> RemoteBatch:
         """See `Provider.poll`."""
@@ -236,10 +246,6 @@ def make_provider(name: str, account: Account, *, create_timeout_s: float) -> Op
         upload_purpose=account.upload_purpose,
         create_timeout_s=create_timeout_s,
     )
-
-
-def _is_sought(batch: RemoteBatch, search: Search) -> bool:
-    return batch.shard_id == search.shard_id or bool(search.file_id and batch.input_file_id == search.file_id)
 
 
 class _WithoutDescriptor:

@@ -109,9 +109,8 @@ class OpenAIClient(SdkClient["OpenAI"]):
             sdk.organization = sdk.project = None
         if sdk.base_url.scheme not in ("http", "https"):
             # As for a key: the job waits and says why, until an operator has mended it.
-            raise ProviderAuthError(
-                self.name, f"the base URL is no http or https address: {str(sdk.base_url)!r}"
-            )
+            # It is not quoted, because it may hold a password.
+            raise ProviderAuthError(self.name, "the base URL must begin with http:// or https://")
         return sdk
 
     def _translated(self, error: Exception, sdk: OpenAI) -> BatchlineError:

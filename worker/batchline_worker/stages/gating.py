@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchline_shared.errors import ProviderError
+from batchline_shared.errors import LedgerError, ProviderError
 from batchline_shared.ledger import ShardState
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def enter(context: WorkerContext, shard: ShardWork) -> bool:
     holder = context.gates.enter(shard)
     if holder is None:
         return True
-    other = context.work.shard(context.gates.shard_of(holder))
+    try:
+        other = context.work.shard(context.gates.shard_of(holder))
+    except LedgerError:
+        other = None  # set aside for a person, as one in doubt is: it must not stop the account for ever
     if other is not None and other.state in _UNKNOWN:
         return False
     # Its worker died between writing the outcome and freeing the gate.

@@ -184,13 +184,14 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
 
 def _is_recorded(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
     """Whether a batch is its shard's although writing that was refused; if it is a second one, stop it."""
-    now = next((one for one in context.work.shards_of(shard.job_id) if one.id == shard.id), None)
+    now = context.work.shard(shard.id)
     if now is not None and now.batch_id == batch.id:
         return True  # the first answer to the write was lost, or somebody has found the batch
     _log.warning("submitted_but_lease_lost", shard=shard.id, batch=batch.id)
     # In `submitting`, whoever holds the shard will find the batch. Later states do not look for one:
-    # we were frozen between our last look at the clock and the call.
-    if now is not None and (now.batch_id or now.state == ShardState.DONE):
+    # we were frozen between our last look at the clock and the call. But one that was found by time and
+    # size may be another's, and ours the right one: its results will tell, and then ours is found.
+    if now is not None and not now.unconfirmed and (now.batch_id or now.state == ShardState.DONE):
         stop_double(context, shard, batch, kept=now.batch_id)
     return False
 

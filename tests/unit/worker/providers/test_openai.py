@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def batch(number: int, **fields: Any) -> dict[str, Any]:
-    return {"object": "batch", "id": f"b{number}", "status": "in_progress", "created_at": number} | fields
+    known = {"object": "batch", "id": f"b{number}", "status": "in_progress", "created_at": number}
+    return {**known, "input_file_id": "another", **fields}
 
 
 def page(*batches: dict[str, Any], more: bool | None = False) -> dict[str, Any]:
@@ -157,9 +158,19 @@ def test_a_search_goes_on_to_an_empty_page_of_a_server_that_does_not_say_whether
 def test_an_empty_file_id_matches_no_batch(
     server: ScriptedServer, reply: Any, openai: OpenAIProvider
 ) -> None:
-    server.replies = [reply(page(batch(1, input_file_id="")))]
+    server.replies = [reply(page(batch(1)))]
 
     assert openai.find(Search("s", "", 1, since_s=0, until_s=9e9)) == []
+
+
+def test_a_batch_that_shows_neither_mark_nor_file_could_be_ours_so_nothing_is_proven(
+    server: ScriptedServer, reply: Any, openai: OpenAIProvider
+) -> None:
+    server.replies = [reply(page(batch(7, input_file_id=None)))]
+
+    with pytest.raises(ProviderUnavailableError, match="marks or files"):
+        openai.find(Search("s", "f", 1, since_s=5, until_s=9))
+    assert openai.find(Search("s", "f", 1, since_s=8, until_s=9)) == []
 
 
 def test_many_batches_are_read_from_a_page_and_the_rest_singly(

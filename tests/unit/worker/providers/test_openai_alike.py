@@ -119,7 +119,7 @@ def test_a_list_with_the_oldest_first_is_searched_to_its_end(
 
 
 def test_batches_alone_are_a_list_too(server: ScriptedServer, reply: Any, openai: OpenAIProvider) -> None:
-    server.replies = [reply([batch(2), batch(1, input_file_id="f")]), reply([])]
+    server.replies = [reply([batch(2, input_file_id="another"), batch(1, input_file_id="f")]), reply([])]
 
     assert [found.id for found in openai.find(search())] == ["b1"]
 

@@ -342,3 +342,37 @@ def test_a_batch_that_ended_empty_proves_nothing_and_is_not_deleted_at_the_provi
     assert job.status() is JobStatus.EXPIRED
     assert bench.shard(job).unconfirmed
     assert bench.provider.results == {batch_id: [b"kept"]}
+
+
+def test_a_malformed_record_that_holds_the_gate_does_not_stop_the_account(bench: WorkerBench) -> None:
+    broken, whole = bench.enqueue(3), bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    (shard,) = [one for one in bench.queue.lease_shards(Stage.SUBMIT, 2) if one.job_id == broken.id]
+    assert bench.context.gates.enter(shard) is None
+    bench.redis.hset(keys.work(keys.partition_of(broken.id), shard.id), "segment", "no JSON")
+
+    bench.later(130)
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(whole).state == ShardState.SUBMITTED
+
+
+def test_a_batch_of_ours_that_came_late_is_not_stopped_for_one_that_may_be_anothers(
+    bench: WorkerBench,
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+
+    def found_meanwhile() -> None:
+        theirs = foreign(bench)
+        bench.later(400)
+        bench.run(Stage.SUBMIT, worker=bench.worker())
+        assert bench.shard(job).batch_id == theirs
+
+    bench.provider.meanwhile("create", found_meanwhile)
+    bench.run(Stage.SUBMIT)
+
+    assert bench.provider.calls["cancel"] == 0
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 2
+    bench.assert_whole(job)
