@@ -71,6 +71,7 @@ class BatchClient:
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        retention_s: int | None = None,
     ) -> Job[M]: ...
 
     @overload
@@ -87,6 +88,7 @@ class BatchClient:
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: Literal["/v1/embeddings"],
+        retention_s: int | None = None,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -103,6 +105,7 @@ class BatchClient:
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        retention_s: int | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -118,6 +121,7 @@ class BatchClient:
         idempotency_key: str | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        retention_s: int | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -137,6 +141,8 @@ class BatchClient:
             options: Further fields of the provider's request body, such as `seed`.
             endpoint: The provider's path of one request, such as "/v1/responses" or "/v1/embeddings";
                 None: its default.
+            retention_s: Seconds for which the job is kept once it has ended, 0 until it is deleted; None: as
+                the workers' settings say.
 
         Returns:
             A handle on the job.
@@ -158,7 +164,7 @@ class BatchClient:
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         labels = _mapping(metadata, "metadata")
-        plan = JobPlan(model, speech, template, labels, idempotency_key)
+        plan = JobPlan(model, speech, template, labels, idempotency_key, retention_s)
         encoded = _encoded(_RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, encoded), response_model)
 

@@ -46,6 +46,9 @@ _FLUSH_CHUNKS = 4
 
 _MAX_METADATA_BYTES = 64 * 1024
 
+_LONGEST_S = 100 * 365 * 24 * 3600
+"""A retention that is longer is a mistake, and Redis may refuse it only when the job ends."""
+
 _log = logging.getLogger("batchline")
 
 
@@ -66,13 +69,14 @@ class JobPlan:
     template: dict[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
+    retention_s: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
 
         Raises:
             InvalidInputError: The metadata is no mapping, not JSON, or too large; an option is not JSON;
-                the idempotency key is no text.
+                the idempotency key is no text; the retention is no time.
         """
         try:
             _ = self.encoded_template
@@ -92,6 +96,10 @@ class JobPlan:
             not isinstance(self.idempotency_key, str) or not self.idempotency_key
         ):
             raise InvalidInputError("idempotency_key must be a non-empty string")
+        if self.retention_s is not None and (
+            type(self.retention_s) is not int or not 0 <= self.retention_s <= _LONGEST_S
+        ):
+            raise InvalidInputError(f"retention_s must be whole seconds, 0 (for ever) to {_LONGEST_S}")
 
     @property
     def encoded_template(self) -> bytes:
@@ -115,6 +123,7 @@ class JobPlan:
             "structured": int(self.dialect.structured(self.template)),
             "metadata": orjson.dumps(dict(self.metadata)),
             "idem": self.digest,
+            **({} if self.retention_s is None else {"retention_s": self.retention_s}),
         }
 
 

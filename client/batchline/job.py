@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from batchline.deleting import delete
 from batchline.progress import progress_bar
 from batchline.reading import ResultStream, reader_of
 from batchline.retrying import retry_failed
@@ -219,6 +220,26 @@ class Job(Generic[T]):
         meta = self._meta()
         with self._connection.errors():
             return retry_failed(self._connection, meta, reader_of(meta, self._response_model), error_types)
+
+    def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
+        """Delete a finished job at once, instead of when its retention ends. Safe to repeat.
+
+        Requests, outcomes and idempotency key go now; a worker then deletes what it left at the provider,
+        also where `BATCHLINE_CLEAN_UP_AFTER_S` says never.
+
+        Args:
+            force: Cancel a job that runs, and wait for its end first.
+            timeout_s: Seconds to wait for that; None: for as long as it takes.
+
+        Raises:
+            JobNotReadyError: The job has not ended.
+            WaitTimeoutError: It was cancelled and has not ended in time; delete it later.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        if force and not self.cancel().is_final:
+            self.wait(timeout_s)
+        with self._connection.errors():
+            delete(self._connection, self.id)
 
     def _meta(self) -> JobMeta:
         with self._connection.errors():

@@ -55,7 +55,7 @@ def retry_failed(
         # Should it go on the way, an enqueue with the same key would make, and pay for, a second job.
         jobs.keep_claim(meta.idempotency)
     if not jobs.begin_retry(meta.id):
-        raise JobNotReadyError(f"job {meta.id} is being retried already", job_id=meta.id)
+        raise JobNotReadyError(f"job {meta.id} is being retried already, or deleted", job_id=meta.id)
     taken = 0
     for landing in range(meta.landed):
         taken += _take_back(connection, meta.id, landing, reader, wanted)

@@ -211,7 +211,7 @@ class JobStore(Payload):
     # --- trying again ------------------------------------------------------------------------
 
     def begin_retry(self, job_id: str) -> int:
-        """Reopen a finished job; its round, or 0 when it is not finished."""
+        """Reopen a finished job; its round, or 0 when it is not finished, or is being deleted."""
         return int(self._scripts.begin_retry(keys=keys.job_keys(job_id), args=[keys.events(job_id)]))
 
     def take_back(

@@ -108,6 +108,7 @@ def meta(job_id: str) -> str:
     Written by the client at enqueue and on cancel and retry, by the workers as
     outcomes land. TTL: one day while the enqueue is under way (a client that
     dies leaves nothing behind), none while the job lives, `retention_s` after.
+    `deletion` marks it (`deleting`) before it deletes anything, and deletes it last.
     """
     return f"{PREFIX}:{{{job_id}}}:meta"
 
@@ -172,7 +173,9 @@ def work(partition: int, member: str) -> str:
     """Hash: the work record of a job (`work_records.JobWork`) or shard (`work_records.ShardWork`).
 
     Written only by scripts that check the lease's token. TTL: none while the
-    job lives, `retention_s` after, so that an audit can still pair batches.
+    job lives, `retention_s` after, so that an audit can still pair batches. With a job that is
+    deleted its work goes at once, but for shards whose files are still at the provider: those
+    are due for cleaning up, and go within two days.
     """
     return work_prefix(partition) + member
 

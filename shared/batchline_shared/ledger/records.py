@@ -126,6 +126,8 @@ class JobMeta:
     """0, and 1 more for every `retry_failed`."""
     retrying: bool
     """Whether a `retry_failed` is taking outcomes back just now."""
+    retention_s: int | None
+    """Seconds for which it is kept once it has ended, 0 for ever; None: as the workers' settings say."""
     idempotency: str
     """SHA-256 of its idempotency key; empty where it has none."""
     message: str
@@ -170,6 +172,7 @@ class JobMeta:
                 max_cost_usd=_usd(record, b"max_cost_usd"),
                 round=as_int(record, b"round"),
                 retrying=record.get(b"retrying") == b"1",
+                retention_s=as_int(record, b"retention_s") if b"retention_s" in record else None,
                 idempotency=as_text(record, b"idem"),
                 message=as_text(record, b"message"),
                 metadata=orjson.loads(record.get(b"metadata", b"{}")),

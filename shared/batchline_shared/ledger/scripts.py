@@ -49,6 +49,7 @@ class Scripts:
         self.reopen_shard = script("reopen_shard")
         self.close_job = script("close_job")
         self.cancel_work = script("cancel_work")
+        self.delete_work = script("delete_work")
         # One job's record, payload and outcomes: tag {<job id>}.
         self.begin_job = script("begin_job")
         self.commit_job = script("commit_job")
@@ -59,6 +60,8 @@ class Scripts:
         self.finish_job = script("finish_job")
         self.begin_retry = script("begin_retry")
         self.take_back = script("take_back")
+        self.begin_delete = script("begin_delete")
+        self.delete_job = script("delete_job")
         # Keys that stand alone.
         self.claim = script("claim")
         self.unclaim = script("unclaim")

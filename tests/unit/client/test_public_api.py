@@ -26,7 +26,7 @@ DOCUMENTED = {
 }
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
-    "metadata=None, idempotency_key=None, options=None, endpoint=None",
+    "metadata=None, idempotency_key=None, options=None, endpoint=None, retention_s=None",
     "job": "job_id, response_model=None",
     "jobs": "status=None, model=None, limit=100",
 }
@@ -39,6 +39,7 @@ JOB = {
     "iter_results": "timeout_s=None, after=None",
     "cancel": "",
     "retry_failed": "error_types=None",
+    "delete": "*, force=False, timeout_s=None",
 }
 
 

@@ -1,9 +1,10 @@
 -- Reopens a finished job for another round.  KEYS: all keys of the job.  ARGV: channel.
--- Returns the round, or 0 when the job is not finished.
+-- Returns the round, or 0 when the job is not finished, or is being deleted.
 local status = redis.call('HGET', KEYS[1], 'status')
 if not (status == 'completed' or status == 'failed' or status == 'cancelled' or status == 'expired') then
   return 0
 end
+if redis.call('HGET', KEYS[1], 'deleting') == '1' then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'queued', 'message', '', 'retrying', 1)
 redis.call('HDEL', KEYS[1], 'finished_ms')
 for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
