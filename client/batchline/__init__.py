@@ -7,6 +7,8 @@ for outcome in job.iter_results(): ...
 """
 
 from batchline.client import BatchClient
+from batchline.costs import CostLine
+from batchline.estimating import CostEstimate
 from batchline.job import Job, JobInfo, ProviderBatch
 from batchline.processor import BatchProcessor
 from batchline.requests import BatchRequest
@@ -18,6 +20,7 @@ from batchline.results import (
 )
 from batchline_shared.errors import (
     BatchlineError,
+    BudgetExceededError,
     ConfigurationError,
     DuplicateCustomIdError,
     IdempotencyConflictError,
@@ -36,6 +39,7 @@ from batchline_shared.errors import (
 )
 from batchline_shared.ledger import JobStatus
 from batchline_shared.outcomes import BatchError, BatchResult, BatchSuccess, ErrorType, TokenUsage
+from batchline_shared.pricing import Cost
 from batchline_shared.settings import Settings
 
 __all__ = [
@@ -46,7 +50,11 @@ __all__ = [
     "BatchResult",
     "BatchSuccess",
     "BatchlineError",
+    "BudgetExceededError",
     "ConfigurationError",
+    "Cost",
+    "CostEstimate",
+    "CostLine",
     "DuplicateCustomIdError",
     "ErrorType",
     "IdempotencyConflictError",

@@ -6,21 +6,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from batchline.connection import Connection
-from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
+from batchline.costs import cost_lines, group_of
+from batchline.encoding import RequestEncoder, encoded
+from batchline.enqueue import JobPlan, enqueue_rows
+from batchline.estimating import dollars, metered
 from batchline.job import Job, job_info
-from batchline.requests import BatchRequest, check_many
 from batchline_shared.dialects.registry import dialect, known_model
-from batchline_shared.errors import InvalidInputError, InvalidRequestError
+from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus
+from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from datetime import datetime
+    from decimal import Decimal
 
     from pydantic import BaseModel
     from redis import Redis
 
+    from batchline.costs import CostLine
+    from batchline.estimating import CostEstimate
     from batchline.job import JobInfo
-    from batchline_shared.dialects.base import Dialect
+    from batchline.requests import BatchRequest
     from batchline_shared.settings import Settings
 
 __all__ = ["BatchClient"]
@@ -69,6 +76,7 @@ class BatchClient:
         temperature: float | None = 0.1,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        max_cost_usd: Decimal | float | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
         retention_s: int | None = None,
@@ -86,6 +94,7 @@ class BatchClient:
         temperature: float | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        max_cost_usd: Decimal | float | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: Literal["/v1/embeddings"],
         retention_s: int | None = None,
@@ -103,6 +112,7 @@ class BatchClient:
         temperature: float | None = 0.1,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        max_cost_usd: Decimal | float | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
         retention_s: int | None = None,
@@ -119,6 +129,7 @@ class BatchClient:
         temperature: float | None = 0.1,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        max_cost_usd: Decimal | float | None = None,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
         retention_s: int | None = None,
@@ -138,6 +149,8 @@ class BatchClient:
                 models that refuse it.
             metadata: Kept with the job, JSON values, 64 KiB at most. Not sent to the provider.
             idempotency_key: The same key returns the same job, for as long as the job is kept.
+            max_cost_usd: What the job may cost: refused where its input alone costs more, and held by the
+                workers once that is spent; None: whatever it does.
             options: Further fields of the provider's request body, such as `seed`.
             endpoint: The provider's path of one request, such as "/v1/responses" or "/v1/embeddings";
                 None: its default.
@@ -153,20 +166,70 @@ class BatchClient:
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
+            BudgetExceededError: The requests' input costs more than `max_cost_usd`.
             IdempotencyConflictError: The key stands for a job with another model or options.
             QueueUnavailableError, QueueFullError: Redis is down or full; nothing was enqueued, unless
                 it went away during the very last write: call again with an `idempotency_key`.
         """
         named = known_model(model)
-        speech = dialect(named.provider, endpoint or "", self.connection.settings.account(named))
+        account = self.connection.settings.account(named)
+        speech = dialect(named.provider, endpoint or "", account)
         body = _mapping(options, "options")
         template = speech.template(
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         labels = _mapping(metadata, "metadata")
-        plan = JobPlan(model, speech, template, labels, idempotency_key, retention_s)
-        encoded = _encoded(_RequestEncoder(speech, named.name, template), requests, custom_ids)
-        return Job(self.connection, enqueue_rows(self.connection, plan, encoded), response_model)
+        plan = JobPlan(
+            model,
+            speech,
+            template,
+            labels,
+            idempotency_key, retention_s,
+            max_cost_usd=dollars(max_cost_usd),
+            price_list=price_list_of(model, account),
+        )
+        rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
+        return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)
+
+    def estimate(
+        self,
+        model: str,
+        response_model: type[BaseModel] | None,
+        requests: Iterable[Any],
+        *,
+        max_tokens: int | None = 1000,
+        temperature: float | None = 0.1,
+        options: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+    ) -> CostEstimate:
+        """Tell what requests would cost, and check them, without enqueuing anything; needs no Redis.
+
+        Takes what `enqueue` takes of requests, and raises what it raises of them. An iterator is used up.
+        """
+        named = known_model(model)
+        account = self.connection.settings.account(named)
+        speech = dialect(named.provider, endpoint or "", account)
+        body = _mapping(options, "options")
+        template = speech.template(
+            named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
+        )
+        rows = encoded(RequestEncoder(speech, named.name, template), requests, None)
+        return metered(speech, template, model, price_list_of(model, account), rows)
+
+    def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
+        """Add up what the jobs that are kept have cost so far, the dearest first.
+
+        Args:
+            group_by: `model`, `account`, `job`, or `tag:<name>` for a key of the jobs' metadata.
+            since: Only jobs enqueued then or later; None: all.
+
+        Raises:
+            InvalidInputError: Jobs cannot be grouped by that.
+            QueueUnavailableError: Redis cannot be reached.
+        """
+        group = group_of(group_by)
+        with self.connection.errors():
+            return cost_lines(self.connection.jobs.recent(), group, since)
 
     @overload
     def job(self, job_id: str, response_model: type[M]) -> Job[M]: ...
@@ -224,67 +287,3 @@ def _mapping(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise InvalidInputError(f"{name} must be a dict, not {type(value).__name__}")
     return value or {}
-
-
-class _RequestEncoder:
-    """Checks and encodes the requests of one job, one at a time."""
-
-    def __init__(self, speech: Dialect, model_name: str, template: Mapping[str, Any]) -> None:
-        self._speech = speech
-        self._model_name = model_name
-        self._template = template
-        self.encode = speech.encoder(template)
-
-    def request(self, request: BatchRequest, row: int) -> EncodedRequest:
-        """Encode a request that may have options of its own."""
-        try:
-            overrides = self._speech.overrides(
-                self._model_name, request.max_tokens, request.temperature, request.options
-            )
-        except InvalidInputError as error:
-            raise InvalidRequestError(str(error), row=row) from None
-        if not overrides:
-            return EncodedRequest(self.encode(request.messages, row), request.custom_id)
-        encoded = self._speech.encode_request(request.messages, overrides, self._template, row)
-        return EncodedRequest(encoded, request.custom_id)
-
-
-def _encoded(
-    encoder: _RequestEncoder, requests: Iterable[Any], custom_ids: Iterable[str] | None
-) -> Iterator[EncodedRequest]:
-    """Check and encode the requests as they stream, each with its id."""
-    check_many(requests, "requests must be an iterable of conversations")
-    encoded = _streamed(encoder, requests)
-    if custom_ids is None:
-        return encoded
-    check_many(custom_ids, "custom_ids must be an iterable of strings")
-    return _named(encoded, custom_ids)
-
-
-def _streamed(encoder: _RequestEncoder, requests: Iterable[Any]) -> Iterator[EncodedRequest]:
-    encode = encoder.encode
-    for row, request in enumerate(requests):
-        if isinstance(request, BatchRequest):
-            yield encoder.request(request, row)
-        else:
-            yield EncodedRequest(encode(request, row), None)
-
-
-def _named(encoded: Iterator[EncodedRequest], custom_ids: Iterable[str]) -> Iterator[EncodedRequest]:
-    """Give each request its id; both run out together, or it is an error."""
-    names = iter(custom_ids)
-    end = object()
-    count = 0
-    for count, (request, custom_id) in enumerate(encoded, start=1):
-        if custom_id is not None:
-            raise InvalidRequestError(
-                "has a custom_id of its own; give custom_ids or BatchRequest.custom_id", row=count - 1
-            )
-        name: Any = next(names, end)
-        if name is end:
-            raise InvalidInputError(f"custom_ids has {count - 1} entries, but there are more requests")
-        if name is None:  # inside, None stands for the default id
-            raise InvalidRequestError("custom_id must be a non-empty string", row=count - 1)
-        yield EncodedRequest(request, name)
-    if next(names, end) is not end:
-        raise InvalidInputError(f"custom_ids has more entries than there are requests ({count})")

@@ -15,6 +15,7 @@ import orjson
 from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004 - redis-py's names
 
 from batchline.custom_ids import UniqueIds
+from batchline.estimating import Meter, within_budget
 from batchline_shared.errors import (
     IdempotencyConflictError,
     InvalidInputError,
@@ -23,9 +24,11 @@ from batchline_shared.errors import (
 )
 from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
 from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
+from batchline_shared.pricing import rate_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from decimal import Decimal
 
     from batchline.connection import Connection
     from batchline_shared.dialects.base import Dialect
@@ -69,6 +72,9 @@ class JobPlan:
     template: dict[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
+    max_cost_usd: Decimal | None = field(default=None, kw_only=True)
+    price_list: str = field(default="", kw_only=True)
+    """Whose prices hold; empty: nobody knows."""
     retention_s: int | None = None
 
     def __post_init__(self) -> None:
@@ -123,6 +129,8 @@ class JobPlan:
             "structured": int(self.dialect.structured(self.template)),
             "metadata": orjson.dumps(dict(self.metadata)),
             "idem": self.digest,
+            "price_list": self.price_list,
+            "max_cost_usd": str(self.max_cost_usd or ""),
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
         }
 
@@ -138,7 +146,7 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
         IdempotencyConflictError: The key stands for a job of another model.
         QueueUnavailableError, QueueFullError: Redis; nothing was enqueued.
     """
-    stream = iter(requests)
+    stream = iter(_affordable(plan, requests))
     first = next(stream, None)
     if first is None:
         raise InvalidInputError("there is no request to enqueue: the list is empty")
@@ -173,6 +181,13 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
                 _PLAN_AFTER_S,
             )
     return job_id
+
+
+def _affordable(plan: JobPlan, requests: Iterable[EncodedRequest]) -> Iterable[EncodedRequest]:
+    if plan.max_cost_usd is None:
+        return requests
+    meter = Meter(plan.dialect, plan.template, rate_card(plan.model, plan.price_list))
+    return within_budget(requests, meter, plan.max_cost_usd)
 
 
 def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterator[EncodedRequest]) -> None:

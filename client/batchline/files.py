@@ -10,21 +10,27 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import orjson
 
 from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
+from batchline.estimating import metered
 from batchline.requests import check_many
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidBatchFileError, InvalidInputError, InvalidRequestError
+from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from decimal import Decimal
     from pathlib import Path
 
     from batchline.connection import Connection
+    from batchline.estimating import CostEstimate
     from batchline_shared.dialects.base import Dialect, FileLine
+    from batchline_shared.settings import Settings
 
 __all__ = [
     "BOM",
     "BatchFile",
     "enqueue_file",
+    "estimate_file",
     "numbered_lines",
     "open_source",
     "parse_json",
@@ -123,6 +129,7 @@ def enqueue_file(
     metadata: Mapping[str, Any],
     idempotency_key: str | None,
     endpoint: str = "",
+    max_cost_usd: Decimal | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -133,6 +140,7 @@ def enqueue_file(
         metadata: Kept with the job.
         idempotency_key: The same key returns the same job.
         endpoint: Which every line must be for; empty: the provider's default.
+        max_cost_usd: As `BatchClient.enqueue`.
 
     Returns:
         The job's id.
@@ -141,22 +149,43 @@ def enqueue_file(
         InvalidModelError: The model is not of that form, or its provider or account unknown.
         InvalidBatchFileError: The file is missing, empty, not UTF-8, or has a bad line; names it.
         DuplicateCustomIdError: Two lines bear the same id.
+        BudgetExceededError: The requests' input costs more than `max_cost_usd`.
         QueueUnavailableError, QueueFullError: Redis is down or full. Nothing was enqueued.
     """
     named = known_model(model)
-    speech = dialect(named.provider, endpoint, connection.settings.account(named))
-    stream, ours = open_source(source)
-    try:
-        file = BatchFile(stream, speech, named.name)
+    account = connection.settings.account(named)
+    speech = dialect(named.provider, endpoint, account)
+    with _opened(source, speech, named.name) as file:
         plan = JobPlan(
             model=model,
             dialect=speech,
             template=file.template,
             metadata=metadata,
             idempotency_key=idempotency_key,
+            max_cost_usd=max_cost_usd,
+            price_list=price_list_of(model, account),
         )
+        return enqueue_rows(connection, plan, file.requests())
+
+
+def estimate_file(
+    settings: Settings, model: str, source: str | Path | IO[bytes], *, endpoint: str = ""
+) -> CostEstimate:
+    """Tell what a batch file would cost, and check it; takes and raises what `enqueue_file` does of it."""
+    named = known_model(model)
+    account = settings.account(named)
+    speech = dialect(named.provider, endpoint, account)
+    with _opened(source, speech, named.name) as file:
+        return metered(speech, file.template, model, price_list_of(model, account), file.requests())
+
+
+@contextmanager
+def _opened(source: str | Path | IO[bytes], speech: Dialect, model_name: str) -> Iterator[BatchFile]:
+    stream, ours = open_source(source)
+    try:
+        file = BatchFile(stream, speech, model_name)
         try:
-            return enqueue_rows(connection, plan, file.requests())
+            yield file
         except InvalidRequestError as error:
             # Found beyond the line's form: in its custom id or its size. Here, lines have numbers.
             raise InvalidBatchFileError(error.reason, line=file.line) from None

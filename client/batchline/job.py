@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from batchline.deleting import delete
 from batchline.progress import progress_bar
@@ -15,6 +15,7 @@ from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
 from batchline_shared.ledger import JobStatus
 from batchline_shared.outcome_rows import row_of
+from batchline_shared.pricing import Cost, Spent, Usd, price, rate_card, spent_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,6 +64,12 @@ class JobInfo(BaseModel):
     """Error type → requests."""
     input_tokens: int
     output_tokens: int
+    cached_input_tokens: int = 0
+    """The part of `input_tokens` that was read from the provider's cache."""
+    price_list: str = ""
+    """Whose prices hold for it; empty where nobody knows."""
+    max_cost_usd: Usd | None = None
+    """What it may cost; None: whatever it does."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -72,6 +79,17 @@ class JobInfo(BaseModel):
     submitted_at: datetime | None
     """When its first batch was accepted."""
     finished_at: datetime | None
+    spent: Spent = Field(default=Spent(), exclude=True, repr=False)
+    """Its tokens, as `cost` needs them."""
+
+    @property
+    def cost(self) -> Cost:
+        """What it has cost so far, at the prices of the day on which it was enqueued.
+
+        Raises:
+            ConfigurationError: genai-prices is not installed.
+        """
+        return price(rate_card(self.model, self.price_list, self.created_at.date()), self.spent)
 
     @property
     def pending(self) -> int:
@@ -258,6 +276,10 @@ def job_info(meta: JobMeta) -> JobInfo:
         errors=meta.errors,
         input_tokens=meta.input_tokens,
         output_tokens=meta.output_tokens,
+        cached_input_tokens=meta.cached_tokens,
+        price_list=meta.price_list,
+        max_cost_usd=meta.max_cost_usd,
+        spent=spent_by(meta),
         message=meta.message,
         metadata=meta.metadata,
         retries=meta.round,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, assert_type
 
 from pydantic import BaseModel
@@ -15,6 +17,9 @@ from batchline import (
     BatchRequest,
     BatchResult,
     BatchSuccess,
+    Cost,
+    CostEstimate,
+    CostLine,
     ErrorType,
     Job,
     JobInfo,
@@ -54,6 +59,9 @@ def check_client(client: BatchClient) -> None:
     assert_type(
         client.enqueue("openai/e", None, ["a", ["b", "c"]], endpoint="/v1/embeddings"), Job[list[float]]
     )
+    assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES], max_cost_usd=2.5), Job[User])
+    assert_type(client.estimate("openai/gpt-4o", User, [MESSAGES], max_tokens=100), CostEstimate)
+    assert_type(client.costs("tag:team", since=datetime.now(UTC)), list[CostLine])
     assert_type(client.job("job_1"), Job[Any])
     assert_type(client.job("job_1", User), Job[User])
     assert_type(client.jobs(status="completed", limit=None), list[JobInfo])
@@ -66,6 +74,8 @@ def check_job(job: Job[User], text: Job[str]) -> None:
     assert_type(job.status(), JobStatus)
     assert_type(job.wait(timeout_s=1.0, progress=True), JobStatus)
     assert_type(job.info(), JobInfo)
+    assert_type(job.info().cost, Cost)
+    assert_type(job.info().cost.batch_usd, Decimal | None)
     assert_type(job.batches(), list[ProviderBatch])
     assert_type(job.results(), list[BatchResult[User]])
     assert_type(text.results(), list[BatchResult[str]])

@@ -32,8 +32,9 @@ _ID_WIDTH: Final = 24
 
 
 def job_json(info: JobInfo) -> dict[str, Any]:
-    """The job object of every command's JSON: the fields of `JobInfo`, and `pending`."""
-    return {**info.model_dump(mode="json"), "pending": info.pending}
+    """The job object of every command's JSON: the fields of `JobInfo`, `pending` and `cost`."""
+    cost = info.cost.model_dump(mode="json")
+    return {**info.model_dump(mode="json"), "pending": info.pending, "cost": cost}
 
 
 def jobs_table(jobs: Iterable[JobInfo], now: datetime) -> Table:

@@ -35,7 +35,7 @@ class Landing(NamedTuple):
     lines: list[bytes]
     """One JSON object for each row (`outcome_rows`)."""
     counts: list[dict[str, int]]
-    """For each row, what it adds: `succeeded`, `errored`, `err.<type>`, and tokens (`pricing.token_counts`)."""
+    """For each row, what it adds: `succeeded`, `errored`, `err.<type>`, tokens (`pricing.token_counts`)."""
 
 
 class JobStore(Payload):

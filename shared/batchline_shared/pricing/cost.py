@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchline_shared.pricing.rates import RateCard, Rates
     from batchline_shared.pricing.spent import Spent, Tokens
 
-__all__ = ["Basis", "Cost", "Usd", "no_cost", "price", "total"]
+__all__ = ["Basis", "Cost", "Usd", "price", "total"]
 
 Basis = Literal["listed", "estimated", "unknown"]
 """What a price rests on.
@@ -48,11 +48,6 @@ class Cost(BaseModel):
 
 
 _UNKNOWN: Final = Cost(batch_usd=None, standard_usd=None, basis="unknown")
-
-
-def no_cost() -> Cost:
-    """The cost of what has no known price."""
-    return _UNKNOWN
 
 
 def price(card: RateCard | None, spent: Spent) -> Cost:
