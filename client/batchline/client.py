@@ -184,7 +184,8 @@ class BatchClient:
             speech,
             template,
             labels,
-            idempotency_key, retention_s,
+            idempotency_key,
+            retention_s,
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
         )
