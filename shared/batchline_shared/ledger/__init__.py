@@ -4,6 +4,8 @@
 the two halves (a job's data; who may do what next), `lua/` is what changes them.
 """
 
+from batchline_shared.ledger.admission import Admission
+from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore, Landing
@@ -16,6 +18,8 @@ from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, S
 
 __all__ = [
     "FINAL",
+    "Admission",
+    "Admitted",
     "Advanced",
     "ChunkInfo",
     "Gates",
@@ -30,6 +34,8 @@ __all__ = [
     "ShardState",
     "ShardWork",
     "Stage",
+    "TooLarge",
+    "Wait",
     "WorkQueue",
     "connect",
     "open_ledger",

@@ -1,6 +1,6 @@
 """Every key that Batchline keeps in Redis: type, members, writer, TTL and why.
 
-Two kinds of hash tag decide where a key lives on a cluster, and what one Lua
+Three kinds of hash tag decide where a key lives on a cluster, and what one Lua
 script may change at once:
 
 * `{<job id>}`: what belongs to one job. The client writes it at enqueue, the
@@ -9,6 +9,7 @@ script may change at once:
   next, and when. Only here is anything leased. A job's work and all its
   shards' work lie in one partition (`partition_of`), so that a lease, a
   change of state and the next due time are one script.
+* `{r:<route>}`: who may create a batch next in one provider account.
 
 A step that crosses from one kind to the other is idempotent, and ordered so
 that a crash between the two is mended by the next tick.
@@ -29,6 +30,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "STIR",
     "TICK",
+    "admission",
+    "admission_prefix",
     "created_batches",
     "done",
     "due",
@@ -193,3 +196,36 @@ def shards(partition: int, job_id: str) -> str:
 def tally(partition: int) -> str:
     """Hash: how many shards and jobs are in each state, and requests by outcome, for the gauges. No TTL."""
     return f"{PREFIX}:{{p{partition}}}:tally"
+
+
+def admission(route: str) -> list[str]:
+    """Every key of admission to a provider account, in the order in which the scripts take them.
+
+    All are written by the scripts of `admission.Admission` alone; each model has two more, see
+    `admission_prefix`. No TTL, unless said: losing one would let more through than the account may have.
+    They hold ids and numbers of what is open, and shrink with it.
+
+    1. `records`, hash: shard id → `model tokens requests finish share flow`, of what waits or is admitted.
+    2. `held`, sorted set: shard id → when it was admitted: what has its share of the account's room.
+    3. `turns`, sorted set: model → its turn, for models that have shards waiting.
+    4. `state`, hash: what is held for each model and in all, the limits as last asked with, the models'
+       virtual clocks, and until when the account is paused or stopped.
+    5. `creations`, sorted set: `shard id@time` → when it was admitted, of the last hour; as many as an
+       hour's limit, and none where there is no such limit.
+    6. `taught`, hash: `tokens`, `requests` or `factor` and a model → limits that a provider named, and how
+       far its usage is from our estimates. TTL: 30 days after the last; the next refusal teaches anew.
+    7. `seen`, sorted set: mark of a call → when it was made, of the last ten minutes, so that a command
+       that the client sends again does nothing.
+    """
+    names = ("records", "held", "turns", "state", "creations", "taught", "seen")
+    return [admission_prefix(route) + name for name in names]
+
+
+def admission_prefix(route: str) -> str:
+    """What the keys of an account's admission begin with; the scripts append two names for each model.
+
+    * `waiting:<model>`, sorted set: shard id → its virtual time, of those that wait.
+    * `flows:<model>`, sorted set: job or pool → the virtual time at which all it has asked for is done, of
+      those that are ahead of the model's clock. Both vanish with the last that waits.
+    """
+    return f"{PREFIX}:{{r:{route}}}:admission:"

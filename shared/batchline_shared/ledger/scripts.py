@@ -62,6 +62,14 @@ class Scripts:
         self.take_back = script("take_back")
         self.begin_delete = script("begin_delete")
         self.delete_job = script("delete_job")
+        # Admission to one provider account: tag {r:<route>}.
+        self.ask_admission = script("ask_admission")
+        self.admission_room = script("admission_room")
+        self.give_back = script("give_back")
+        self.learn_limit = script("learn_limit")
+        self.refine_estimate = script("refine_estimate")
+        self.pause_route = script("pause_route")
+        self.count_failure = script("count_failure")
         # Keys that stand alone.
         self.claim = script("claim")
         self.unclaim = script("unclaim")

@@ -73,6 +73,17 @@ def test_every_script_touches_keys_of_one_slot(watched: Watched) -> None:
         assert len(slots) == 1, names
 
 
+def test_the_keys_of_an_accounts_admission_are_of_one_slot_and_accounts_are_spread() -> None:
+    routes = ["openai", "openai@groq", "anthropic", "gemini@eu-west_1"]
+    slots = [
+        {key_slot(name.encode()) for name in [*keys.admission(route), keys.admission_prefix(route)]}
+        for route in routes
+    ]
+
+    assert [len(each) for each in slots] == [1, 1, 1, 1]
+    assert len(set().union(*slots)) == 4
+
+
 def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
     for script in LUA.glob("*.lua"):
         text = script.read_text()
@@ -93,6 +104,7 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
         rf"batchline:{job}:(meta|in|idx|ids|done|out)",
+        r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
     ]
     found = [name.decode() for name in watched.scan_iter()]
