@@ -352,7 +352,8 @@ def test_a_malformed_record_that_holds_the_gate_does_not_stop_the_account(bench:
     bench.redis.hset(keys.work(keys.partition_of(broken.id), shard.id), "segment", "no JSON")
 
     bench.later(130)
-    bench.run(Stage.SUBMIT)
+    for _ in range(2):  # setting the malformed one aside counts as no work, and may come first
+        bench.run(Stage.SUBMIT)
 
     assert bench.shard(whole).state == ShardState.SUBMITTED
 
