@@ -28,6 +28,15 @@ Metadata = Annotated[
 IdempotencyKey = Annotated[
     str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key gives the same job.")
 ]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        "--max-cost",
+        metavar="USD",
+        help="Refuse what costs more by its input alone; hold what has cost as much.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would cost, and enqueue nothing.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]
 Endpoint = Annotated[
     str | None,
@@ -74,6 +83,8 @@ def create_from_file_command(
     endpoint: Endpoint = None,
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
+    max_cost: MaxCost = None,
+    dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
 ) -> ExitCode:
@@ -89,6 +100,8 @@ def create_from_file_command(
             endpoint=endpoint,
             metadata=metadata or (),
             idempotency_key=idempotency_key,
+            max_cost_usd=max_cost,
+            dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,
         )
@@ -107,6 +120,8 @@ def submit_command(
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = 0.1,
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
+    max_cost: MaxCost = None,
+    dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
 ) -> ExitCode:
@@ -129,6 +144,8 @@ def submit_command(
             temperature=temperature,
             metadata=metadata or (),
             idempotency_key=idempotency_key,
+            max_cost_usd=max_cost,
+            dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,
         )
@@ -167,6 +184,25 @@ def results_command(
             raw=raw,
             as_json=as_json or session.as_json,
         )
+
+
+@batch_app.command("costs")
+def costs_command(
+    context: typer.Context,
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHAT", help="model, account, job or tag:NAME.")
+    ] = "model",
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Only jobs enqueued then or later: 2026-11-26, in UTC.")
+    ] = None,
+    as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
+) -> ExitCode:
+    """Add up what the jobs that are kept have cost so far, the dearest first."""
+    from batchline_ops.cli.costing import show_costs
+
+    session = session_of(context)
+    with session.client() as client:
+        return show_costs(client, by, since=since, as_json=as_json or session.as_json)
 
 
 @batch_app.command("status")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from batchline_ops.cli.costing import cost_text, usd
 from batchline_ops.cli.output import safe_text
 from batchline_shared.ledger import JobStatus
 
@@ -30,6 +31,9 @@ STATUS_STYLES = {
 _ID_WIDTH: Final = 24
 """Characters of a job's id."""
 
+_COST_WIDTH: Final = 100
+"""Columns from which a list has room for costs beside the models' names."""
+
 
 def job_json(info: JobInfo) -> dict[str, Any]:
     """The job object of every command's JSON: the fields of `JobInfo`, `pending` and `cost`."""
@@ -37,13 +41,14 @@ def job_json(info: JobInfo) -> dict[str, Any]:
     return {**info.model_dump(mode="json"), "pending": info.pending, "cost": cost}
 
 
-def jobs_table(jobs: Iterable[JobInfo], now: datetime) -> Table:
-    """One job a row, narrow enough for 80 columns: whole ids matter more than anything else."""
+def jobs_table(jobs: Iterable[JobInfo], now: datetime, *, width: int) -> Table:
+    """One job a row, narrow enough for 80 columns: whole ids matter more than anything else, a cost less."""
+    costs = width >= _COST_WIDTH
     table = _table()
     table.add_column("Job", no_wrap=True, min_width=_ID_WIDTH)
     table.add_column("Status", no_wrap=True, min_width=max(map(len, JobStatus)))
     table.add_column("Model", overflow="fold")
-    for name in ("Done", "Failed", "Age"):
+    for name in ("Done", "Failed", *(["Cost"] if costs else []), "Age"):
         table.add_column(name, justify="right", no_wrap=True)
     for job in jobs:
         table.add_row(
@@ -52,6 +57,7 @@ def jobs_table(jobs: Iterable[JobInfo], now: datetime) -> Table:
             safe_text(job.model),
             f"{job.total - job.pending:,}/{job.total:,}",
             Text(f"{job.errored:,}", style="red" if job.errored else ""),
+            *([usd(job.cost.batch_usd)] if costs else []),
             _age(now - job.created_at),
         )
     return table
@@ -72,7 +78,10 @@ def job_grid(job: JobInfo) -> Table:
     if job.errors:
         grid.add_row("Failures", ", ".join(f"{kind} {count:,}" for kind, count in sorted(job.errors.items())))
     if job.input_tokens or job.output_tokens:
-        grid.add_row("Tokens", f"{job.input_tokens:,} in, {job.output_tokens:,} out")
+        cached = f" ({job.cached_input_tokens:,} cached)" if job.cached_input_tokens else ""
+        grid.add_row("Tokens", f"{job.input_tokens:,} in{cached}, {job.output_tokens:,} out")
+        limit = f", of {usd(job.max_cost_usd)} at most" if job.max_cost_usd is not None else ""
+        grid.add_row("Cost", cost_text(job.cost) + limit)
     if job.retries:
         grid.add_row("Retries", str(job.retries))
     if job.metadata:

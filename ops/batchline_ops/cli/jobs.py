@@ -30,7 +30,8 @@ def list_jobs(
     if as_json:
         print_json({"jobs": [job_json(job) for job in jobs]})
     elif jobs:
-        stdout_console().print(jobs_table(jobs, datetime.now(UTC)))
+        console = stdout_console()
+        console.print(jobs_table(jobs, datetime.now(UTC), width=console.width))
     else:
         chosen = [
             text for text in (f"of {model}" if model else "", f"that are {status}" if status else "") if text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchline.files import enqueue_file
+from batchline.estimating import dollars
+from batchline.files import enqueue_file, estimate_file
+from batchline_ops.cli.costing import show_estimate
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.job_views import job_json
 from batchline_ops.cli.jobs import follow
@@ -30,10 +32,15 @@ def create_from_file(
     endpoint: str | None,
     metadata: Sequence[str],
     idempotency_key: str | None,
+    max_cost_usd: float | None,
+    dry_run: bool,
     wait: bool,
     as_json: bool,
 ) -> ExitCode:
     """Enqueue a batch file of the provider's own form."""
+    if dry_run:
+        estimate = estimate_file(client.connection.settings, model, file_path, endpoint=endpoint or "")
+        return show_estimate(estimate, as_json=as_json)
     job_id = enqueue_file(
         client.connection,
         model,
@@ -41,6 +48,7 @@ def create_from_file(
         metadata=parse_metadata(metadata),
         idempotency_key=idempotency_key,
         endpoint=endpoint or "",
+        max_cost_usd=dollars(max_cost_usd),
     )
     return _announce(client.job(job_id), wait=wait, as_json=as_json)
 
@@ -56,6 +64,8 @@ def submit_requests(
     temperature: float | None,
     metadata: Sequence[str],
     idempotency_key: str | None,
+    max_cost_usd: float | None,
+    dry_run: bool,
     wait: bool,
     as_json: bool,
 ) -> ExitCode:
@@ -65,6 +75,11 @@ def submit_requests(
     with opened(source) as stream:
         lines = RequestLines(stream)
         with lines.naming_lines():
+            if dry_run:
+                estimate = client.estimate(
+                    model, answer, lines, max_tokens=max_tokens, temperature=temperature, endpoint=endpoint
+                )
+                return show_estimate(estimate, as_json=as_json)
             job = client.enqueue(
                 model,
                 answer,
@@ -73,6 +88,7 @@ def submit_requests(
                 temperature=temperature,
                 metadata=notes,
                 idempotency_key=idempotency_key,
+                max_cost_usd=max_cost_usd,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)

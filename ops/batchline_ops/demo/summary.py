@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batchline_ops.demo.pricing import cost_of
+from batchline_shared import pricing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batchline_ops.demo.exactly_once import Verdict
-    from batchline_ops.demo.pricing import Cost
     from batchline_ops.demo.tally import Tally
     from batchline_ops.supervisor import StackState
 
@@ -60,9 +59,9 @@ class DemoSummary(BaseModel):
     batches: int
     """How many batches the provider accepted."""
     tokens: Tokens
-    cost_usd: float | None
+    cost_usd: pricing.Usd | None
     """At the model's batch price; None where the model's prices are unknown."""
-    standard_cost_usd: float | None
+    standard_cost_usd: pricing.Usd | None
     """The same without a batch."""
     cost_basis: str
     """`listed`, `estimated` (half of the standard price) or `unknown`."""
@@ -93,7 +92,9 @@ def summarize(
     kept: bool,
 ) -> DemoSummary:
     """Put together what a run has shown."""
-    cost: Cost = cost_of(model, tally.input_tokens, tally.output_tokens)
+    spent = pricing.Tokens(len(tally.truth), tally.input_tokens, tally.cached_tokens, tally.output_tokens)
+    card = pricing.rate_card(model, pricing.price_list_of(model))
+    cost = pricing.price(card, pricing.Spent(spent))
     return DemoSummary(
         requests=len(tally.truth),
         succeeded=tally.succeeded,

@@ -33,6 +33,7 @@ class Tally:
 
         self.input_tokens = 0
         self.output_tokens = 0
+        self.cached_tokens = 0
         self.samples: list[BatchResult[PackageFacts]] = []
         self._right: Counter[str] = Counter()
         self._compared = 0
@@ -48,6 +49,7 @@ class Tally:
         if outcome.usage is not None:
             self.input_tokens += outcome.usage.input_tokens
             self.output_tokens += outcome.usage.output_tokens
+            self.cached_tokens += outcome.usage.cached_input_tokens
         if isinstance(outcome, BatchSuccess):
             self.succeeded += 1
             self._compare(outcome)

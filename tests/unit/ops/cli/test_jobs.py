@@ -150,7 +150,7 @@ def test_a_table_keeps_whole_ids_in_eighty_columns() -> None:
         metadata={}, retries=0, created_at=now - timedelta(hours=5), submitted_at=None, finished_at=None,
     )  # fmt: skip
     console = Console(width=80, file=io.StringIO())
-    console.print(jobs_table([job], now))
+    console.print(jobs_table([job], now, width=80))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
     assert max(map(len, lines)) <= 80

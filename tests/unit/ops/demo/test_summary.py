@@ -79,7 +79,7 @@ def test_json_is_one_line_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
-    assert json.loads(lines[0]) == summary().model_dump()
+    assert json.loads(lines[0]) == summary().model_dump(mode="json")
 
 
 def test_tables_show_outcomes_agreement_cost_and_samples(capsys: pytest.CaptureFixture[str]) -> None:
