@@ -6,11 +6,14 @@ job.wait()
 for outcome in job.iter_results(): ...
 """
 
+from batchline.async_client import AsyncBatchClient, EnqueueOptions
+from batchline.async_job import AsyncJob, AsyncResultStream
 from batchline.client import BatchClient
 from batchline.costs import CostLine
 from batchline.estimating import CostEstimate
 from batchline.job import Job, JobInfo, ProviderBatch
 from batchline.processor import BatchProcessor
+from batchline.reading import ResultStream
 from batchline.requests import BatchRequest
 from batchline.results import (
     extract_results,
@@ -43,6 +46,9 @@ from batchline_shared.pricing import Cost
 from batchline_shared.settings import Settings
 
 __all__ = [
+    "AsyncBatchClient",
+    "AsyncJob",
+    "AsyncResultStream",
     "BatchClient",
     "BatchError",
     "BatchProcessor",
@@ -56,6 +62,7 @@ __all__ = [
     "CostEstimate",
     "CostLine",
     "DuplicateCustomIdError",
+    "EnqueueOptions",
     "ErrorType",
     "IdempotencyConflictError",
     "InvalidBatchFileError",
@@ -72,6 +79,7 @@ __all__ = [
     "ProviderBatch",
     "QueueFullError",
     "QueueUnavailableError",
+    "ResultStream",
     "SchemaError",
     "Settings",
     "TokenUsage",

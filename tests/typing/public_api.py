@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 import batchline.batch
 from batchline import (
+    AsyncBatchClient,
+    AsyncJob,
     BatchClient,
     BatchError,
     BatchProcessor,
@@ -33,7 +35,7 @@ from batchline import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 class User(BaseModel):
@@ -81,8 +83,40 @@ def check_job(job: Job[User], text: Job[str]) -> None:
     assert_type(text.results(), list[BatchResult[str]])
     assert_type(job.cancel(), JobStatus)
     assert_type(job.retry_failed([ErrorType.EXPIRED]), int)
-    for outcome in job.iter_results():
+    stream = job.iter_results(after="job_1:0-1")
+    assert_type(stream.cursor, str | None)
+    assert_type(next(stream.pages()), list[BatchResult[User]])
+    for outcome in stream:
         check_outcome(outcome)
+    job.delete(force=True)
+
+
+async def check_async_client(client: AsyncBatchClient) -> None:
+    """The same on an event loop; requests may come asynchronously."""
+    job = await client.enqueue("openai/gpt-4o", User, [MESSAGES], max_tokens=10, retention_s=60)
+    assert_type(job, AsyncJob[User])
+    assert_type(await client.enqueue("openai/gpt-4o", None, arriving()), AsyncJob[str])
+    assert_type(
+        await client.enqueue("openai/e", None, ["a", "b"], endpoint="/v1/embeddings"), AsyncJob[list[float]]
+    )
+    assert_type(await client.job("job_1"), AsyncJob[Any])
+    assert_type(await client.job("job_1", User), AsyncJob[User])
+    assert_type(await client.jobs(limit=3), list[JobInfo])
+    assert_type(await job.wait(timeout_s=1.0), JobStatus)
+    assert_type(await job.results(), list[BatchResult[User]])
+    stream = job.iter_results(after="job_1:0-1")
+    async for outcome in stream:
+        check_outcome(outcome)
+    assert_type(stream.cursor, str | None)
+    async for page in stream.pages():
+        assert_type(page, list[BatchResult[User]])
+    async with client as entered:
+        assert_type(entered, AsyncBatchClient)
+
+
+async def arriving() -> AsyncIterator[list[dict[str, Any]]]:
+    """Requests as an asynchronous stream."""
+    yield MESSAGES
 
 
 def check_outcome(outcome: BatchResult[User]) -> None:
