@@ -53,7 +53,7 @@ class _Sum:
     def add(self, meta: JobMeta) -> None:
         """Add a job."""
         counts = (1, meta.total, meta.succeeded, meta.errored)
-        tokens = (meta.input_tokens, meta.cached_tokens, meta.output_tokens)
+        tokens = (meta.input_tokens, meta.spent.cached, meta.output_tokens)
         self.counts = [mine + more for mine, more in zip(self.counts, (*counts, *tokens), strict=True)]
         cost = cost_of_job(meta)
         self.unpriced += cost.batch_usd is None

@@ -15,7 +15,7 @@ from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
 from batchline_shared.ledger import JobStatus
 from batchline_shared.outcome_rows import row_of
-from batchline_shared.pricing import Cost, Spent, Usd, price, rate_card, spent_by
+from batchline_shared.pricing import Cost, Spent, Usd, price, rate_card
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -276,10 +276,10 @@ def job_info(meta: JobMeta) -> JobInfo:
         errors=meta.errors,
         input_tokens=meta.input_tokens,
         output_tokens=meta.output_tokens,
-        cached_input_tokens=meta.cached_tokens,
+        cached_input_tokens=meta.spent.cached,
         price_list=meta.price_list,
         max_cost_usd=meta.max_cost_usd,
-        spent=spent_by(meta),
+        spent=meta.spent,
         message=meta.message,
         metadata=meta.metadata,
         retries=meta.round,

@@ -43,7 +43,7 @@ def encode_outcome(row: int, custom_id: str, verdict: Verdict, raw: bytes) -> by
         orjson.dumps(custom_id),
         kind,
         message,
-        *verdict[2:],
+        *verdict[2:6],
         raw,
     )
 
@@ -112,7 +112,7 @@ class OutcomeReader(Generic[T]):
         if "success" in raw and "response" not in raw:
             return self._exported(custom_id, raw)
         verdict = self.dialect.classify(raw, structured=self._structured)
-        usage = _usage(verdict[2:])
+        usage = _usage(verdict[2:6])
         if verdict.error_type is not None:
             return _error(custom_id, verdict.error_type, verdict.message, usage, raw)
         return self.answer(custom_id, raw, usage)

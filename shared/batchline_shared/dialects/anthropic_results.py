@@ -111,6 +111,7 @@ def classify(line: Mapping[str, Any], *, structured: bool) -> Verdict:
     usage = mapping(message.get("usage"))
     cached = token_count(usage.get("cache_read_input_tokens"))
     written = token_count(usage.get("cache_creation_input_tokens"))
+    hour = token_count(mapping(usage.get("cache_creation")).get("ephemeral_1h_input_tokens"))
     details = usage.get("output_tokens_details")
     return Verdict(
         *_message_problem(message, structured=structured),
@@ -118,6 +119,8 @@ def classify(line: Mapping[str, Any], *, structured: bool) -> Verdict:
         token_count(usage.get("output_tokens")),
         cached,
         token_count(mapping(details).get("thinking_tokens")) if details else 0,
+        written,
+        min(hour, written),
     )
 
 

@@ -41,16 +41,22 @@ def plain_verdict(problem: tuple[ErrorType | None, str], usage: Any) -> Verdict 
     """Read the token counts of a chat answer as nearly all are, quickly; None: look closer."""
     try:
         given, spent = usage["prompt_tokens"], usage["completion_tokens"]
-        read = usage["prompt_tokens_details"]["cached_tokens"]
+        cache = usage["prompt_tokens_details"]
+        read = cache["cached_tokens"]
         thought = usage["completion_tokens_details"]["reasoning_tokens"]
     except (KeyError, TypeError):
         return None
     kind, message = problem
-    if given.__class__ is spent.__class__ is read.__class__ is thought.__class__ is int and (
-        0 <= given <= MOST_TOKENS
-        and 0 <= spent <= MOST_TOKENS
-        and 0 <= read <= MOST_TOKENS
-        and 0 <= thought <= MOST_TOKENS
+    written = cache.get("cache_write_tokens", 0)
+    if (
+        given.__class__ is spent.__class__ is read.__class__ is thought.__class__ is written.__class__ is int
+        and (
+            0 <= given <= MOST_TOKENS
+            and 0 <= spent <= MOST_TOKENS
+            and 0 <= read <= MOST_TOKENS
+            and 0 <= thought <= MOST_TOKENS
+            and 0 <= written <= MOST_TOKENS
+        )
     ):
-        return Verdict(kind, message, given, spent, read, thought)
+        return Verdict(kind, message, given, spent, read, thought, written)
     return None

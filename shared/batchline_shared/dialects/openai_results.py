@@ -108,4 +108,5 @@ def _verdict(problem: Problem, usage: Any) -> Verdict:
         token_count(usage.get(spent)),
         token_count(mapping(usage.get(read)).get("cached_tokens")),
         token_count(mapping(usage.get(thought)).get("reasoning_tokens")),
+        token_count(mapping(usage.get(read)).get("cache_write_tokens")),
     )

@@ -38,6 +38,10 @@ class Verdict(NamedTuple):
     """The part of `input_tokens` that was read from the provider's cache."""
     reasoning_tokens: int
     """The part of `output_tokens` that the model spent on thinking."""
+    cache_written_tokens: int = 0
+    """The part of `input_tokens` that was written to the provider's cache, which costs more."""
+    cache_written_1h_tokens: int = 0
+    """The part of those that is kept for an hour, which costs more still."""
 
 
 def shorten(text: str) -> str:

@@ -17,9 +17,12 @@ import orjson
 from batchline_shared.errors import LedgerError
 from batchline_shared.outcomes import ErrorType
 from batchline_shared.pricing.rates import price_list_of
+from batchline_shared.pricing.spent import spent_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from batchline_shared.pricing.spent import Spent
 
 __all__ = ["FINAL", "STAGING", "JobMeta", "JobStatus", "as_int", "as_text"]
 
@@ -110,14 +113,8 @@ class JobMeta:
     """Chunks of outcomes that have landed."""
     input_tokens: int
     output_tokens: int
-    cached_tokens: int
-    """The part of `input_tokens` that was read from the provider's cache."""
-    long_requests: int
-    """Requests with more than `pricing.LONG_TOKENS` of input, which some models charge more for."""
-    long_input_tokens: int
-    """The part of `input_tokens` that is those requests'; the next two likewise."""
-    long_output_tokens: int
-    long_cached_tokens: int
+    spent: Spent
+    """The same tokens as they are priced: by kind, and long requests apart."""
     price_list: str
     """Whose prices hold for it; empty where nobody knows."""
     max_cost_usd: Decimal | None
@@ -163,11 +160,7 @@ class JobMeta:
                 landed=as_int(record, b"landed"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),
-                cached_tokens=as_int(record, b"cached_tokens"),
-                long_requests=as_int(record, b"long_requests"),
-                long_input_tokens=as_int(record, b"long_input_tokens"),
-                long_output_tokens=as_int(record, b"long_output_tokens"),
-                long_cached_tokens=as_int(record, b"long_cached_tokens"),
+                spent=spent_in(record),
                 price_list=_price_list(record),
                 max_cost_usd=_usd(record, b"max_cost_usd"),
                 round=as_int(record, b"round"),

@@ -3,7 +3,7 @@
 from batchline_shared.pricing.budget import over_budget
 from batchline_shared.pricing.cost import Basis, Cost, Usd, price, total
 from batchline_shared.pricing.rates import RateCard, Rates, price_list_of, rate_card
-from batchline_shared.pricing.spent import LONG_TOKENS, Spent, Tokens, cost_of_job, spent_by, token_counts
+from batchline_shared.pricing.spent import LONG_TOKENS, Spent, Tokens, cost_of_job, spent_in, token_counts
 
 __all__ = [
     "LONG_TOKENS",
@@ -19,7 +19,7 @@ __all__ = [
     "price",
     "price_list_of",
     "rate_card",
-    "spent_by",
+    "spent_in",
     "token_counts",
     "total",
 ]

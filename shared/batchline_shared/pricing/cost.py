@@ -53,8 +53,9 @@ _UNKNOWN: Final = Cost(batch_usd=None, standard_usd=None, basis="unknown")
 def price(card: RateCard | None, spent: Spent) -> Cost:
     """Price tokens.
 
-    Sum over short and long requests of (input - cached) · p_in + cached · p_cached + output · p_out, with
-    the prices of the shortest for the short ones, and by their mean length for the long ones.
+    Sum over short and long requests of plain · p_in + cached · p_cached + written · p_written + output ·
+    p_out, where plain is the input that is neither read from nor written to a cache: with the prices of the
+    shortest for the short ones, and by their mean length for the long ones.
 
     Args:
         card: The model's prices; None: unknown.
@@ -73,7 +74,10 @@ def price(card: RateCard | None, spent: Spent) -> Cost:
 
 def _usd(rates: Rates, tokens: Tokens, length: int) -> Decimal:
     cached = min(tokens.cached, tokens.input)
-    usd = (tokens.input - cached) * rates.input.at(length) + cached * rates.cached.at(length)
+    written = min(tokens.written, tokens.input - cached)
+    hour = min(tokens.written_1h, written)
+    usd = (tokens.input - cached - written) * rates.input.at(length) + cached * rates.cached.at(length)
+    usd += (written - hour) * rates.written.at(length) + hour * rates.written_1h.at(length)
     if rates.output is not None:
         usd += tokens.output * rates.output.at(length)
     return usd / _MILLION

@@ -74,6 +74,10 @@ class Rates(NamedTuple):
     """Of input read from the provider's cache; the usual input's where none is listed."""
     output: Price | None
     """None: the list has none, as for embeddings."""
+    written: Price
+    """Of input written to the provider's cache; the usual input's where none is listed."""
+    written_1h: Price
+    """The same where it is kept for an hour."""
 
     @property
     def tiered(self) -> bool:
@@ -82,7 +86,13 @@ class Rates(NamedTuple):
 
     def halved(self) -> Rates:
         """The same for half."""
-        return Rates(self.input.halved(), self.cached.halved(), self.output.halved() if self.output else None)
+        return Rates(
+            self.input.halved(),
+            self.cached.halved(),
+            self.output.halved() if self.output is not None else None,
+            self.written.halved(),
+            self.written_1h.halved(),
+        )
 
     def is_below(self, other: Rates) -> bool:
         """Whether these can be batch prices, if the others are the standard ones.
@@ -175,17 +185,22 @@ def _looked_up(price_list: str, name: str, moment: datetime) -> RateCard | None:
 
 def _rates(listed: Any) -> Rates | None:
     """Read the list's prices of one model; None where input has no price per token."""
-    if listed.input_mtok is None:
-        return None
     paid = _price(listed.input_mtok)
+    if paid is None:
+        return None
+    written = _price(listed.cache_write_mtok) or paid
     return Rates(
         input=paid,
-        cached=_price(listed.cache_read_mtok) if listed.cache_read_mtok is not None else paid,
-        output=_price(listed.output_mtok) if listed.output_mtok is not None else None,
+        cached=_price(listed.cache_read_mtok) or paid,
+        output=_price(listed.output_mtok),
+        written=written,
+        written_1h=_price(listed.cache_write_1h_mtok) or written,
     )
 
 
-def _price(listed: Any) -> Price:
+def _price(listed: Any) -> Price | None:
+    if listed is None:
+        return None
     if isinstance(listed, Decimal):
         return Price(listed)
     return Price(listed.base, tuple(Tier(tier.start, tier.price) for tier in listed.tiers))

@@ -12,11 +12,13 @@ from batchline_shared.pricing.cost import price
 from batchline_shared.pricing.rates import rate_card
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchline_shared.dialects.verdict import Verdict
     from batchline_shared.ledger import JobMeta
     from batchline_shared.pricing.cost import Cost
 
-__all__ = ["LONG_TOKENS", "Spent", "Tokens", "cost_of_job", "spent_by", "token_counts"]
+__all__ = ["LONG_TOKENS", "Spent", "Tokens", "cost_of_job", "spent_in", "token_counts"]
 
 LONG_TOKENS: Final = 100_000
 """Input tokens of a request, more than which it counts as long.
@@ -31,47 +33,72 @@ class Tokens(NamedTuple):
 
     requests: int = 0
     input: int = 0
-    """Those read from a cache included."""
+    """Those read from and written to a cache included."""
     cached: int = 0
     """The part of `input` that was read from the provider's cache."""
     output: int = 0
     """Reasoning included."""
+    written: int = 0
+    """The part of `input` that was written to the provider's cache."""
+    written_1h: int = 0
+    """The part of `written` that is kept for an hour."""
 
 
 class Spent(NamedTuple):
     """Tokens of a job's requests."""
 
     short: Tokens = Tokens()
-    """Of requests with at most `LONG_TOKENS` of input."""
+    """Of requests with at most `LONG_TOKENS` of input; how many they are is not counted."""
     long: Tokens = Tokens()
     """Of the others."""
 
+    @property
+    def cached(self) -> int:
+        """Input read from the provider's cache."""
+        return self.short.cached + self.long.cached
+
+
+_COUNTS: Final = (
+    "requests",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "written_tokens",
+    "written_1h_tokens",
+)
+"""Names of the fields of a job's record, in the order of `Tokens`; long requests' have `long_` before them.
+
+Those without it count all requests' tokens, but requests are counted only where they are long.
+"""
+
 
 def token_counts(verdict: Verdict) -> dict[str, int]:
-    """What one answered request adds to the counts of its job's record."""
-    counts = {"input_tokens": verdict.input_tokens, "output_tokens": verdict.output_tokens}
-    if verdict.cached_input_tokens:
-        counts["cached_tokens"] = verdict.cached_input_tokens
+    """What one answered request adds to the counts of its job's record, those that are 0 left out."""
+    tokens = Tokens(
+        requests=0,
+        input=verdict.input_tokens,
+        cached=verdict.cached_input_tokens,
+        output=verdict.output_tokens,
+        written=verdict.cache_written_tokens,
+        written_1h=verdict.cache_written_1h_tokens,
+    )
+    counts = {name: count for name, count in zip(_COUNTS, tokens, strict=True) if count}
     if verdict.input_tokens > LONG_TOKENS:
+        counts |= {f"long_{name}": count for name, count in counts.items()}
         counts["long_requests"] = 1
-        counts["long_input_tokens"] = verdict.input_tokens
-        counts["long_output_tokens"] = verdict.output_tokens
-        counts["long_cached_tokens"] = verdict.cached_input_tokens
     return counts
 
 
-def spent_by(meta: JobMeta) -> Spent:
-    """What a job has spent so far, further attempts included."""
-    long = Tokens(
-        meta.long_requests, meta.long_input_tokens, meta.long_cached_tokens, meta.long_output_tokens
-    )
-    short = Tokens(
-        max(0, meta.succeeded + meta.errored - long.requests),  # further attempts are in the rest only
-        meta.input_tokens - long.input,
-        meta.cached_tokens - long.cached,
-        meta.output_tokens - long.output,
-    )
-    return Spent(short, long)
+def spent_in(record: Mapping[bytes, bytes]) -> Spent:
+    """What a job has spent so far, further attempts included, by its record (`ledger.keys.meta`).
+
+    Raises:
+        ValueError: A count is no number.
+    """
+    every = Tokens(*(int(record.get(name.encode()) or 0) for name in _COUNTS))
+    long = Tokens(*(int(record.get(b"long_" + name.encode()) or 0) for name in _COUNTS))
+    rest = (all_ - of_long for all_, of_long in zip(every, long, strict=True))
+    return Spent(Tokens(*rest)._replace(requests=0), long)
 
 
 def cost_of_job(meta: JobMeta) -> Cost:
@@ -80,4 +107,4 @@ def cost_of_job(meta: JobMeta) -> Cost:
     Raises:
         ConfigurationError: genai-prices is not installed.
     """
-    return price(rate_card(meta.model, meta.price_list, meta.created_at.date()), spent_by(meta))
+    return price(rate_card(meta.model, meta.price_list, meta.created_at.date()), meta.spent)

@@ -26,7 +26,7 @@ def kind(line: Any, *, structured: bool = True) -> ErrorType | None:
 def test_a_recorded_answer_is_its_text_without_the_signature() -> None:
     [line] = recorded("google_gemini_result_line_thought_signature.jsonl")
 
-    assert classify(line, structured=True) == (None, "", 1427, 144, 0, 0)
+    assert classify(line, structured=True)[:6] == (None, "", 1427, 144, 0, 0)
     assert answer_text(line) == line["response"]["candidates"][0]["content"]["parts"][0]["text"]
 
 
@@ -92,7 +92,7 @@ def test_free_text_need_not_be_json(text: str) -> None:
 
 @pytest.mark.parametrize("status", ["", None])
 def test_a_row_without_an_error_is_its_answer(status: Any) -> None:
-    assert classify(vertex(candidate("{}"), status), structured=True) == (None, "", 7, 5, 0, 0)
+    assert classify(vertex(candidate("{}"), status), structured=True)[:6] == (None, "", 7, 5, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_row_without_an_error_is_its_answer(status: Any) -> None:
 def test_a_row_s_status_names_its_failure_and_keeps_its_words(
     status: Any, expected: ErrorType, words: str
 ) -> None:
-    assert classify(row_failed(status), structured=True) == (expected, words, 0, 0, 0, 0)
+    assert classify(row_failed(status), structured=True)[:6] == (expected, words, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_tokens_of_thoughts_and_of_the_cache_are_read_and_all_may_be_missing() -
     counted["usageMetadata"] |= {"thoughtsTokenCount": 90, "cachedContentTokenCount": 3}
     bare = {"candidates": candidate("x")["candidates"], "usageMetadata": None}
 
-    assert classify(vertex(counted), structured=False) == (None, "", 7, 95, 3, 90)
-    assert classify(vertex(bare), structured=False) == (None, "", 0, 0, 0, 0)
+    assert classify(vertex(counted), structured=False)[:6] == (None, "", 7, 95, 3, 90)
+    assert classify(vertex(bare), structured=False)[:6] == (None, "", 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_token_count_may_be_written_as_text_and_what_is_no_count_is_0(count: A
 def test_an_embedding_is_an_answer_whose_text_is_its_vector() -> None:
     line = gemini({"tokenCount": "4", "embedding": {"values": [0.5, -1]}})
 
-    assert classify(line, structured=True) == (None, "", 4, 0, 0, 0)
+    assert classify(line, structured=True)[:6] == (None, "", 4, 0, 0, 0)
     assert answer_text(line) == "[0.5,-1]"
 
 

@@ -22,7 +22,7 @@ def test_recorded_embeddings_are_answers_whose_text_is_the_vector() -> None:
         [entry] = line["response"]["body"]["data"]
         tokens = line["response"]["body"]["usage"]["prompt_tokens"]
 
-        assert classify(line, structured=True) == (None, "", tokens, 0, 0, 0)
+        assert classify(line, structured=True)[:6] == (None, "", tokens, 0, 0, 0)
         assert orjson.loads(answer_text(line) or "") == entry["embedding"]
 
 

@@ -198,7 +198,7 @@ def test_a_missing_error_key_and_a_null_usage_do_no_harm() -> None:
         }
     }
 
-    assert classify(line, structured=False) == (None, "", 0, 0, 0, 0)
+    assert classify(line, structured=False)[:6] == (None, "", 0, 0, 0, 0)
 
 
 def test_cached_and_reasoning_tokens_are_read_from_both_endpoints() -> None:
@@ -215,7 +215,17 @@ def test_cached_and_reasoning_tokens_are_read_from_both_endpoints() -> None:
     }
 
     for line in (chat_line, responses(message_item("x"), usage=usage)):
-        assert classify(line, structured=False) == (None, "", 7, 5, 3, 2)
+        assert classify(line, structured=False)[:6] == (None, "", 7, 5, 3, 2)
+
+
+def test_tokens_written_to_the_cache_are_read_from_both_endpoints() -> None:
+    chat_line = chat()
+    details = {"cached_tokens": 3, "cache_write_tokens": 2}
+    chat_line["response"]["body"]["usage"]["prompt_tokens_details"] = details
+    usage = {"input_tokens": 7, "output_tokens": 5, "input_tokens_details": details}
+
+    for line in (chat_line, responses(message_item("x"), usage=usage)):
+        assert classify(line, structured=False).cache_written_tokens == 2
 
 
 @pytest.mark.parametrize("count", [None, "7", -1, 1.5, True, [7], 2**31, 2**63])

@@ -14,7 +14,7 @@ from batchline_shared.pricing.rates import Price, Tier
 
 def rates(paid: str, output: str | None = None) -> Rates:
     price = Price(Decimal(paid))
-    return Rates(price, price, Price(Decimal(output)) if output else None)
+    return Rates(price, price, Price(Decimal(output)) if output else None, price, price)
 
 
 def card(model: str, day: date | None = None) -> RateCard:

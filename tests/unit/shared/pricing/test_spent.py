@@ -19,7 +19,6 @@ from batchline_shared.pricing import (
     price,
     price_list_of,
     rate_card,
-    spent_by,
     token_counts,
     total,
 )
@@ -83,7 +82,7 @@ def test_a_request_is_long_above_the_limit_only() -> None:
 def test_further_attempts_do_not_make_requests_longer() -> None:
     meta = meta_of("openai/gpt-6-sol", answered(100, 1), input_tokens=900_000)
 
-    assert spent_by(meta).short == Tokens(1, 900_000, 0, 1)
+    assert meta.spent.short.input == 900_000
     assert cost_of_job(meta).basis == "listed"
 
 
@@ -104,6 +103,15 @@ def test_an_unknown_model_is_unknown_and_not_free() -> None:
     priced = cost_of_job(meta_of("openai/no-such-model", answered(10, 10)))
 
     assert (priced.batch_usd, priced.standard_usd, priced.basis) == (None, None, "unknown")
+
+
+def test_writing_to_a_cache_costs_more_and_for_an_hour_more_still() -> None:
+    verdict = answered(1_000, 100, cached=200)._replace(cache_written_tokens=500, cache_written_1h_tokens=100)
+    by_hand = 300 * 1 + 200 * Decimal("0.05") + 400 * Decimal("1.25") + 100 * 2 + 100 * 5
+
+    priced = cost_of_job(meta_of("anthropic/claude-sonnet-5-5", verdict))
+
+    assert priced.batch_usd == by_hand / 10**6
 
 
 def test_no_tokens_cost_nothing() -> None:
