@@ -130,6 +130,7 @@ def enqueue_file(
     idempotency_key: str | None,
     endpoint: str = "",
     max_cost_usd: Decimal | None = None,
+    retention_s: int | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -141,6 +142,7 @@ def enqueue_file(
         idempotency_key: The same key returns the same job.
         endpoint: Which every line must be for; empty: the provider's default.
         max_cost_usd: As `BatchClient.enqueue`.
+        retention_s: As there.
 
     Returns:
         The job's id.
@@ -162,6 +164,7 @@ def enqueue_file(
             template=file.template,
             metadata=metadata,
             idempotency_key=idempotency_key,
+            retention_s=retention_s,
             max_cost_usd=max_cost_usd,
             price_list=price_list_of(model, account),
         )

@@ -6,55 +6,32 @@ from typing import Annotated
 
 import typer
 
+from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
+    After,
+    CursorFile,
+    DryRun,
+    Endpoint,
+    Follow,
+    Force,
+    IdempotencyKey,
+    JobId,
+    MaxCost,
+    Metadata,
+    Model,
+    ModelFilter,
+    ResponseModel,
+    RetentionS,
+    Wait,
+)
 from batchline_ops.cli.exit_codes import ExitCode  # noqa: TC001 - Typer resolves the annotations
 from batchline_ops.cli.session import JsonFlag, session_of
+from batchline_shared.errors import InvalidInputError
 
 __all__ = ["batch_app"]
 
 # ruff: noqa: PLC0415 - what a command needs is imported by that command alone, so that help is quick
 
 batch_app = typer.Typer(no_args_is_help=True, help="Jobs: submit them, follow them, fetch their results.")
-
-JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="As submit printed it.")]
-Model = Annotated[
-    str, typer.Option("--model", "-m", metavar="PROVIDER/NAME", help="Such as openai/gpt-4.1-mini.")
-]
-ModelFilter = Annotated[
-    str | None, typer.Option("--model", "-m", metavar="PROVIDER/NAME", help="Only jobs of this model.")
-]
-Metadata = Annotated[
-    list[str] | None, typer.Option("--metadata", metavar="KEY=VALUE", help="Kept with the job. Repeatable.")
-]
-IdempotencyKey = Annotated[
-    str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key gives the same job.")
-]
-MaxCost = Annotated[
-    float | None,
-    typer.Option(
-        "--max-cost",
-        metavar="USD",
-        help="Refuse what costs more by its input alone; hold what has cost as much.",
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would cost, and enqueue nothing.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]
-Endpoint = Annotated[
-    str | None,
-    typer.Option(
-        "--endpoint",
-        metavar="PATH",
-        help="The provider's path of one request, such as /v1/responses or /v1/embeddings. "
-        "Without: its usual one.",
-    ),
-]
-ResponseModel = Annotated[
-    str | None,
-    typer.Option(
-        "--response-model",
-        metavar="MODULE:CLASS",
-        help="Pydantic model of the answers, importable from here. Without one: text.",
-    ),
-]
 
 
 @batch_app.command("list")
@@ -83,6 +60,7 @@ def create_from_file_command(
     endpoint: Endpoint = None,
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
+    retention_s: RetentionS = None,
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -100,6 +78,7 @@ def create_from_file_command(
             endpoint=endpoint,
             metadata=metadata or (),
             idempotency_key=idempotency_key,
+            retention_s=retention_s,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,
@@ -120,6 +99,7 @@ def submit_command(
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = 0.1,
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
+    retention_s: RetentionS = None,
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -144,6 +124,7 @@ def submit_command(
             temperature=temperature,
             metadata=metadata or (),
             idempotency_key=idempotency_key,
+            retention_s=retention_s,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,
@@ -168,13 +149,31 @@ def results_command(
     ] = None,
     response_model: ResponseModel = None,
     raw: Annotated[bool, typer.Option(help="With each outcome, the provider's own line.")] = True,  # noqa: FBT002
+    follow: Follow = False,  # noqa: FBT002 - a flag of the command line
+    after: After = None,
+    cursor_file: CursorFile = None,
     as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
 ) -> ExitCode:
-    """Write the outcomes of a finished job, one JSON object a line."""
+    """Write the outcomes of a finished job, or with --follow of one that runs, one JSON object a line."""
     from batchline_ops.cli.results_file import write_results
+    from batchline_ops.cli.results_follow import follow_results
 
     session = session_of(context)
+    if not follow and (after is not None or cursor_file is not None):
+        raise InvalidInputError("--after and --cursor-file go with --follow")
     with session.client() as client:
+        if follow:
+            return follow_results(
+                client,
+                batch_id,
+                output_file,
+                model=model,
+                response_model=response_model,
+                raw=raw,
+                after=after,
+                cursor_file=cursor_file,
+                as_json=as_json or session.as_json,
+            )
         return write_results(
             client,
             batch_id,
@@ -240,6 +239,24 @@ def cancel_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = Fa
     session = session_of(context)
     with session.client() as client:
         return cancel_job(client, job_id, as_json=as_json or session.as_json)
+
+
+@batch_app.command("delete")
+def delete_command(
+    context: typer.Context,
+    job_id: JobId,
+    force: Force = False,  # noqa: FBT002 - a flag of the command line
+    timeout: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds to wait for that; exit code 4 after.")
+    ] = None,
+    as_json: JsonFlag = False,  # noqa: FBT002 - as above
+) -> ExitCode:
+    """Delete a finished job: its requests and outcomes now, its files at the provider soon after."""
+    from batchline_ops.cli.jobs import delete_job
+
+    session = session_of(context)
+    with session.client() as client:
+        return delete_job(client, job_id, force=force, timeout_s=timeout, as_json=as_json or session.as_json)
 
 
 @batch_app.command("retry")

@@ -1,4 +1,4 @@
-"""What the commands about jobs that exist do: list, status, watch, cancel, retry."""
+"""What the commands about jobs that exist do: list, status, watch, cancel, delete, retry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchline.client import BatchClient
     from batchline.job import Job
 
-__all__ = ["cancel_job", "follow", "list_jobs", "retry_job", "show_job"]
+__all__ = ["cancel_job", "delete_job", "follow", "list_jobs", "retry_job", "show_job"]
 
 
 def list_jobs(
@@ -84,6 +84,18 @@ def cancel_job(client: BatchClient, job_id: str, *, as_json: bool) -> ExitCode:
         note(f"{job_id} had already ended: {status}")
     else:
         note(f"{job_id} is {status}; what is done is kept")
+    return ExitCode.OK
+
+
+def delete_job(
+    client: BatchClient, job_id: str, *, force: bool, timeout_s: float | None, as_json: bool
+) -> ExitCode:
+    """Delete a job. JSON: `{"id", "deleted": true}`."""
+    client.job(job_id).delete(force=force, timeout_s=timeout_s)
+    if as_json:
+        print_json({"id": job_id, "deleted": True})
+    else:
+        note(f"{job_id} is deleted; workers delete what it left at the provider")
     return ExitCode.OK
 
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.output import counted, note, print_json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchline.client import BatchClient
     from batchline.job import Job
 
-__all__ = ["STDOUT", "write_results"]
+__all__ = ["STDOUT", "chosen_job", "naming", "opened", "replacing", "write_results"]
 
 STDOUT: Final = "-"
 
@@ -49,24 +49,15 @@ def write_results(
     `{"custom_id", "success": false, "error_type", "error_message", "retry_may_help", "usage", "raw"}`.
     JSON: `{"id", "status", "output_file", "succeeded", "errored", "errors": {type: number}}`.
     """
-    if as_json and output_file == STDOUT:
-        raise InvalidInputError(
-            "--output-file - writes outcomes to stdout, where --json writes its own answer"
-        )
-    if model is not None:
-        known_model(model)
-    answer = load_response_model(response_model) if response_model is not None else None
-    job: Job[Any] = client.job(job_id, answer)
+    job = chosen_job(client, job_id, output_file, model, response_model, as_json=as_json)
     info = job.info()
-    if model is not None and info.model != model:
-        raise InvalidInputError(f"job {job_id} is for {info.model}, not for {model}")
     if not info.status.is_final:
         raise JobNotReadyError(
             f"job {job_id} is {info.status}, {info.pending:,} of {info.total:,} requests are open; "
             f"wait for it with: batchline batch watch {job_id}",
             job_id=job_id,
         )
-    with _naming(output_file), _target(output_file) as target:
+    with naming(output_file), _target(output_file) as target:
         errors = _write(job, target, raw=raw)
     errored = sum(errors.values())
     succeeded = info.total - errored
@@ -81,6 +72,33 @@ def write_results(
         + (f" ({kinds})" if kinds else "")
     )
     return ExitCode.OK
+
+
+def chosen_job(
+    client: BatchClient,
+    job_id: str,
+    output_file: str,
+    model: str | None,
+    response_model: str | None,
+    *,
+    as_json: bool,
+) -> Job[Any]:
+    """The job whose outcomes are asked for.
+
+    Raises:
+        InvalidInputError: It is for another model, or two things would go to stdout.
+    """
+    if as_json and output_file == STDOUT:
+        raise InvalidInputError(
+            "--output-file - writes outcomes to stdout, where --json writes its own answer"
+        )
+    if model is not None:
+        known_model(model)
+    answer = load_response_model(response_model) if response_model is not None else None
+    job: Job[Any] = client.job(job_id, answer)
+    if model is not None and (given := job.info().model) != model:
+        raise InvalidInputError(f"job {job_id} is for {given}, not for {model}")
+    return job
 
 
 def _write(job: Job[Any], target: IO[bytes], *, raw: bool) -> dict[str, int]:
@@ -114,14 +132,25 @@ def _target(output_file: str) -> Iterator[IO[bytes]]:
     # What a link points to is replaced, not the link.
     path = Path(os.path.realpath(output_file))
     if path.exists() and not path.is_file() and not path.is_dir():
-        with _opened(path, output_file) as device:
+        with opened(path, f"--output-file {output_file}") as device:
             yield device
         return
     if path.is_dir():
         raise InvalidInputError(f"--output-file {output_file}: it is a directory")
+    with replacing(path, f"--output-file {output_file}") as target:
+        yield target
+
+
+@contextlib.contextmanager
+def replacing(path: Path, option: str) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` once it is whole and on disk.
+
+    Raises:
+        InvalidInputError: It cannot be written; names the option that named it.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with _opened(unfinished, output_file) as target:
+        with opened(unfinished, option) as target:
             yield target
             target.flush()
             os.fsync(target.fileno())
@@ -131,7 +160,7 @@ def _target(output_file: str) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _naming(output_file: str) -> Iterator[None]:
+def naming(output_file: str) -> Iterator[None]:
     """Say which file it was that could not be written to the end: a full disk does not."""
     try:
         yield
@@ -141,8 +170,13 @@ def _naming(output_file: str) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, output_file) from error
 
 
-def _opened(path: Path, output_file: str) -> IO[bytes]:
+def opened(path: Path, option: str, mode: Literal["wb", "r+b"] = "wb") -> IO[bytes]:
+    """Open a file that an option names.
+
+    Raises:
+        InvalidInputError: It cannot be opened.
+    """
     try:
-        return path.open("wb")
+        return path.open(mode)
     except OSError as error:
-        raise InvalidInputError(f"--output-file {output_file}: {error.strerror}") from None
+        raise InvalidInputError(f"{option}: {error.strerror}") from None

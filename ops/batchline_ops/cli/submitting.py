@@ -32,6 +32,7 @@ def create_from_file(
     endpoint: str | None,
     metadata: Sequence[str],
     idempotency_key: str | None,
+    retention_s: int | None,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -47,6 +48,7 @@ def create_from_file(
         file_path,
         metadata=parse_metadata(metadata),
         idempotency_key=idempotency_key,
+        retention_s=retention_s,
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
     )
@@ -64,6 +66,7 @@ def submit_requests(
     temperature: float | None,
     metadata: Sequence[str],
     idempotency_key: str | None,
+    retention_s: int | None,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -88,6 +91,7 @@ def submit_requests(
                 temperature=temperature,
                 metadata=notes,
                 idempotency_key=idempotency_key,
+                retention_s=retention_s,
                 max_cost_usd=max_cost_usd,
                 endpoint=endpoint,
             )
