@@ -52,8 +52,10 @@ class Deletion:
                     keys.work(partition, job_id),
                     keys.shards(partition, job_id),
                     keys.due(partition, Stage.CLEAN),
+                    keys.due(partition, Stage.PLAN),
+                    keys.tally(partition),
                 ],
-                args=[keys.work_prefix(partition), _GRACE_S * 1000],
+                args=[keys.work_prefix(partition), _GRACE_S * 1000, job_id],
             )
         )
 

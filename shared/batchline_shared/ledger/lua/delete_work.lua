@@ -1,10 +1,18 @@
 --! include _clock
+--! include _work
 -- Forgets the work of a finished job. A shard that left something at its provider stays until that is deleted
 -- there, due now, but no longer than the grace; one that is still at work for others stays as it is.
--- KEYS: job's work, the job's shards, due set of cleaning up.  ARGV: prefix of work records, grace in ms.
+-- KEYS: job's work, the job's shards, due set of cleaning up, due set of planning, tally.
+-- ARGV: prefix of work records, grace in ms, job id.
 -- Returns 1, or 0 while a worker has not closed the job's work.
 local state = redis.call('HGET', KEYS[1], 'state')
-if state and state ~= 'closed' then return 0 end
+if state == 'plan' then
+  -- Opened for a retry that is refused, as the job is marked; nobody else plans a job that has ended.
+  enter(KEYS[1], KEYS[5], 'job', 'closed')
+  redis.call('ZREM', KEYS[4], ARGV[3])
+elseif state and state ~= 'closed' then
+  return 0
+end
 local now = now_ms()
 for _, shard in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local work = ARGV[1] .. shard
