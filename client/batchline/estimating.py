@@ -159,11 +159,7 @@ def metered(
     price_list: str,
     requests: Iterable[EncodedRequest],
 ) -> CostEstimate:
-    """Read requests to their end and tell what they may cost.
-
-    Raises:
-        ConfigurationError: genai-prices is not installed.
-    """
+    """Read requests to their end and tell what they may cost."""
     meter = Meter(speech, template, rate_card(model, price_list))
     for request in requests:
         meter.add(request.row)

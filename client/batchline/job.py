@@ -84,11 +84,7 @@ class JobInfo(BaseModel):
 
     @property
     def cost(self) -> Cost:
-        """What it has cost so far, at the prices of the day on which it was enqueued.
-
-        Raises:
-            ConfigurationError: genai-prices is not installed.
-        """
+        """What it has cost so far, at the prices of the day on which it was enqueued."""
         return price(rate_card(self.model, self.price_list, self.created_at.date()), self.spent)
 
     @property

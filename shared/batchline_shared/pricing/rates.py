@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchline_shared.accounts import OWN_ACCOUNT, parse_model
-from batchline_shared.errors import ConfigurationError, InvalidModelError
+from batchline_shared.errors import InvalidModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,9 +147,6 @@ def rate_card(model: str, price_list: str, day: date | None = None) -> RateCard 
         model: `provider/model-name`.
         price_list: As `price_list_of` gives it.
         day: Prices of which day, in UTC; None: of today.
-
-    Raises:
-        ConfigurationError: genai-prices is not installed.
     """
     if not price_list:
         return None
@@ -159,12 +156,7 @@ def rate_card(model: str, price_list: str, day: date | None = None) -> RateCard 
 
 @lru_cache(maxsize=4096)
 def _looked_up(price_list: str, name: str, moment: datetime) -> RateCard | None:
-    try:
-        from genai_prices import Usage, calc_price  # noqa: PLC0415 - its data takes half a second to load
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            "prices come with genai-prices, which is not installed; run: pip install genai-prices"
-        ) from error
+    from genai_prices import Usage, calc_price  # noqa: PLC0415 - its data takes half a second to load
 
     def rates(context: dict[str, str] | None) -> Rates | None:
         found = calc_price(

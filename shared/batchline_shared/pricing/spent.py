@@ -102,9 +102,5 @@ def spent_in(record: Mapping[bytes, bytes]) -> Spent:
 
 
 def cost_of_job(meta: JobMeta) -> Cost:
-    """What a job has cost so far, at the prices of the day on which it was enqueued.
-
-    Raises:
-        ConfigurationError: genai-prices is not installed.
-    """
+    """What a job has cost so far, at the prices of the day on which it was enqueued."""
     return price(rate_card(meta.model, meta.price_list, meta.created_at.date()), meta.spent)
