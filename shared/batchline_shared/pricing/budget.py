@@ -22,9 +22,6 @@ def over_budget(meta: JobMeta, *, in_flight: int = 0) -> str | None:
     Args:
         meta: The job's record, as it is now.
         in_flight: Its requests that a provider batch holds and that have no outcome yet.
-
-    Raises:
-        ConfigurationError: The job has a budget, and genai-prices is not installed.
     """
     if meta.max_cost_usd is None:
         return None

@@ -25,6 +25,7 @@ from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.providers.base import Submission
 from batchline_worker.stages import gating
+from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.reconcile import FRESH, mark_started, ready_state, reconcile, stop_double
 
@@ -71,6 +72,8 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     meta = context.jobs.find(shard.job_id)
     if meta is None:
         context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
+        return
+    if hold_back(context, meta, shard):
         return
     try:
         if not gating.enter(context, shard):
