@@ -41,7 +41,7 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
     if not meta.is_final and done < meta.total:
         _recover(context, job)
         return
-    retention_s = context.settings.retention_s
+    retention_s = context.settings.retention_s if meta.retention_s is None else meta.retention_s
     status = JobStatus(meta.status) if meta.is_final else final_status(meta, cancelled=job.cancel)
     # The record first: should we die in between, the next tick comes here again.
     if not context.jobs.finish(job.id, status, message=_message(meta, status), retention_s=retention_s):

@@ -41,6 +41,19 @@ def test_a_job_ends_as_its_batches_did(
     assert bench.redis.pttl(keys.meta(job.id)) > 0
 
 
+@pytest.mark.parametrize("retention_s", [0, 100], ids=["for ever", "100 s"])
+def test_a_job_is_kept_for_as_long_as_it_was_asked_to_be(bench: WorkerBench, *, retention_s: int) -> None:
+    job = bench.submitted(3, retention_s=retention_s, idempotency_key="once")
+    bench.finish(job)
+
+    names = [keys.meta(job.id), keys.work(keys.partition_of(job.id), job.id)]
+    names += list(bench.redis.scan_iter(match="*idem*"))
+    assert len(names) == 3
+    for name in names:
+        left_s = bench.redis.ttl(name)
+        assert left_s == -1 if retention_s == 0 else 0 < left_s <= retention_s
+
+
 # --- cancelling ------------------------------------------------------------------------------
 
 
