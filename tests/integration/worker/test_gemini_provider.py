@@ -163,7 +163,7 @@ def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     made = GeminiProvider(base_url="localhost:1")
 
     try:
-        with pytest.raises(ProviderAuthError, match="no http or https address"):
+        with pytest.raises(ProviderAuthError, match="must begin with http"):
             made.poll("batches/1")
     finally:
         made.close()
