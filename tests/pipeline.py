@@ -34,7 +34,7 @@ class Pipeline:
             poll_interval_s=0.05,
             poll_max_interval_s=0.1,
             durable_writes=False,
-            **settings,
+            **{"max_attempts": 1} | settings,
         )
         redis = fakeredis.FakeRedis()
         self.client = BatchClient(settings=self.settings, redis=redis)

@@ -43,8 +43,9 @@ class WorkerBench:
 
     def __init__(self, redis: Any, provider: ScriptedProvider | None = None, **settings: Any) -> None:
         self.redis = redis
+        # One attempt, so that a test of a single stage sees what it does; tests of attempts say how many.
         self.settings = WorkerSettings.load(
-            redis_url="redis://127.0.0.1:1/0", broker_url="memory://", **settings
+            redis_url="redis://127.0.0.1:1/0", broker_url="memory://", **{"max_attempts": 1, **settings}
         )
         self.provider = provider or ScriptedProvider()
         self.nudged: Counter[Stage] = Counter()

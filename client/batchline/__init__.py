@@ -12,6 +12,7 @@ from batchline.client import BatchClient
 from batchline.costs import CostLine
 from batchline.estimating import CostEstimate
 from batchline.job import Job, JobInfo, ProviderBatch
+from batchline.policy import RetryPolicy
 from batchline.processor import BatchProcessor
 from batchline.reading import ResultStream
 from batchline.requests import BatchRequest
@@ -80,6 +81,7 @@ __all__ = [
     "QueueFullError",
     "QueueUnavailableError",
     "ResultStream",
+    "RetryPolicy",
     "SchemaError",
     "Settings",
     "TokenUsage",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batchline.costs import CostLine
     from batchline.estimating import CostEstimate
     from batchline.job import Job, JobInfo
+    from batchline.policy import RetryPolicy
     from batchline.requests import BatchRequest
     from batchline_shared.ledger import JobStatus
     from batchline_shared.settings import Settings
@@ -44,6 +45,7 @@ class EnqueueOptions(TypedDict, total=False):
     max_cost_usd: Decimal | float | None
     options: Mapping[str, Any] | None
     retention_s: int | None
+    retry: RetryPolicy | None
 
 
 class AsyncBatchClient:

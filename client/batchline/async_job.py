@@ -78,6 +78,12 @@ class AsyncJob(Generic[T]):
         steps = reading(self._connection, self.id, self._response_model, after, timeout_s)
         return AsyncResultStream(self._driven(steps), after)
 
+    async def iter_attempts(self) -> AsyncGenerator[BatchResult[T], None]:
+        """See `Job.iter_attempts`; to be read with `async for`."""
+        failures = self._job.iter_attempts()
+        while (failure := await self._pool.run(next, failures, None)) is not None:
+            yield failure
+
     async def cancel(self) -> JobStatus:
         """See `Job.cancel`."""
         return await self._pool.run(self._job.cancel)

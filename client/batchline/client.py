@@ -11,6 +11,7 @@ from batchline.encoding import RequestEncoder, encoded
 from batchline.enqueue import JobPlan, enqueue_rows
 from batchline.estimating import dollars, metered
 from batchline.job import Job, job_info
+from batchline.policy import RetryPolicy
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus
@@ -80,6 +81,7 @@ class BatchClient:
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
         retention_s: int | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Job[M]: ...
 
     @overload
@@ -98,6 +100,7 @@ class BatchClient:
         options: Mapping[str, Any] | None = None,
         endpoint: Literal["/v1/embeddings"],
         retention_s: int | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -116,6 +119,7 @@ class BatchClient:
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
         retention_s: int | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -133,6 +137,7 @@ class BatchClient:
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
         retention_s: int | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -156,6 +161,7 @@ class BatchClient:
                 None: its default.
             retention_s: Seconds for which the job is kept once it has ended, 0 until it is deleted; None: as
                 the workers' settings say.
+            retry: Which failed requests are sent again by themselves; None: as the settings say.
 
         Returns:
             A handle on the job.
@@ -186,6 +192,7 @@ class BatchClient:
             labels,
             idempotency_key,
             retention_s,
+            retry=retry or RetryPolicy.default(self.connection.settings),
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
         )

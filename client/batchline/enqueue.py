@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: 
 
 from batchline.custom_ids import UniqueIds
 from batchline.estimating import Meter, within_budget
+from batchline.policy import RetryPolicy
 from batchline_shared.errors import (
     IdempotencyConflictError,
     InvalidInputError,
@@ -76,6 +77,7 @@ class JobPlan:
     price_list: str = field(default="", kw_only=True)
     """Whose prices hold; empty: nobody knows."""
     retention_s: int | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -132,6 +134,7 @@ class JobPlan:
             "price_list": self.price_list,
             "max_cost_usd": str(self.max_cost_usd or ""),
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
+            **self.retry.fields(),
         }
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
 from batchline.estimating import metered
+from batchline.policy import RetryPolicy
 from batchline.requests import check_many
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidBatchFileError, InvalidInputError, InvalidRequestError
@@ -131,6 +132,7 @@ def enqueue_file(
     endpoint: str = "",
     max_cost_usd: Decimal | None = None,
     retention_s: int | None = None,
+    retry: RetryPolicy | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -143,6 +145,7 @@ def enqueue_file(
         endpoint: Which every line must be for; empty: the provider's default.
         max_cost_usd: As `BatchClient.enqueue`.
         retention_s: As there.
+        retry: As there.
 
     Returns:
         The job's id.
@@ -167,6 +170,7 @@ def enqueue_file(
             retention_s=retention_s,
             max_cost_usd=max_cost_usd,
             price_list=price_list_of(model, account),
+            retry=retry or RetryPolicy.default(connection.settings),
         )
         return enqueue_rows(connection, plan, file.requests())
 

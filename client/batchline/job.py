@@ -18,7 +18,7 @@ from batchline_shared.outcome_rows import row_of
 from batchline_shared.pricing import Cost, Spent, Usd, price, rate_card
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from batchline.connection import Connection
     from batchline_shared.ledger import JobMeta
@@ -196,6 +196,21 @@ class Job(Generic[T]):
             JobNotFoundError, QueueUnavailableError: While it is read: as `status`.
         """
         return ResultStream(self._connection, self.id, self._response_model, after, timeout_s)
+
+    def iter_attempts(self) -> Iterator[BatchResult[T]]:
+        """Stream the failures that were not the last word, in bounded memory, in no promised order.
+
+        Each is a `BatchError` (or an answer that a user's `retry_failed` took back) whose `attempts` says in
+        which attempt the request had it; the request's last one is among the results.
+
+        Raises:
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        meta = self._meta()
+        reader = reader_of(meta, self._response_model)
+        with self._connection.errors():
+            for rows in self._connection.jobs.attempt_rows(self.id, 0, meta.logged):
+                yield from map(reader.read, rows)
 
     def cancel(self) -> JobStatus:
         """Ask for the job to be stopped: what is done is kept, what is not becomes `cancelled`.

@@ -114,6 +114,7 @@ def _take_back(
 ) -> int:
     before = connection.jobs.outcome_chunk(job_id, landing)
     kept: list[bytes] = []
+    taken: list[bytes] = []
     rows: list[int] = []
     counts: dict[str, int] = {}
     for row in unpack(before):
@@ -130,9 +131,10 @@ def _take_back(
             kept.append(row)
             continue
         kept.append(b"")  # readers' cursors count on every row's place
+        taken.append(row)
         rows.append(stored["n"])
         for name in ("errored", counted) if counted else ("succeeded",):
             counts[name] = counts.get(name, 0) + 1
-    if rows and not connection.jobs.take_back(job_id, landing, before, kept, rows, counts):
+    if rows and not connection.jobs.take_back(job_id, landing, before, kept, taken, rows, counts):
         return 0
     return len(rows)

@@ -1,6 +1,6 @@
 """An outcome as it is stored: one JSON line that the worker writes and the client types.
 
-    {"n": row, "id": custom id, "e": error type or null, "m": message,
+    {"n": row, "a": attempt, "id": custom id, "e": error type or null, "m": message,
      "u": [input, output, cached input, reasoning tokens] or null, "raw": the provider's line or null}
 
 The provider's line goes in as it came, byte for byte, without being encoded
@@ -34,12 +34,13 @@ _validate_usage: Callable[[dict[str, int]], TokenUsage] = TypeAdapter(TokenUsage
 _KINDS = {str(kind): kind for kind in ErrorType}
 
 
-def encode_outcome(row: int, custom_id: str, verdict: Verdict, raw: bytes) -> bytes:
+def encode_outcome(row: int, attempt: int, custom_id: str, verdict: Verdict, raw: bytes) -> bytes:
     """Encode what a result line says; `raw` is that line, which has parsed as JSON."""
     kind = b"null" if verdict.error_type is None else b'"%b"' % verdict.error_type.encode()
     message = orjson.dumps(verdict.message) if verdict.message else b'""'
-    return b'{"n":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],"raw":%b}' % (
+    return b'{"n":%d,"a":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],"raw":%b}' % (
         row,
+        attempt,
         orjson.dumps(custom_id),
         kind,
         message,
@@ -48,9 +49,10 @@ def encode_outcome(row: int, custom_id: str, verdict: Verdict, raw: bytes) -> by
     )
 
 
-def encode_unanswered(row: int, custom_id: str, error_type: ErrorType, message: str) -> bytes:
+def encode_unanswered(row: int, attempt: int, custom_id: str, error_type: ErrorType, message: str) -> bytes:
     """Encode the outcome of a request for which the provider returned no line."""
-    return orjson.dumps({"n": row, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None})
+    outcome = {"n": row, "a": attempt, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
+    return orjson.dumps(outcome)
 
 
 def row_of(stored: bytes) -> int:
@@ -99,13 +101,14 @@ class OutcomeReader(Generic[T]):
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]
+        attempts = outcome["a"]
         if raw is None:
-            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None)
+            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None, attempts)
         # On the wire the line bore our id; users only ever see theirs.
         raw[self.dialect.id_field] = outcome["id"]
         if kind is not None:
-            return _error(outcome["id"], kind, outcome["m"], usage, raw)
-        return self.answer(outcome["id"], raw, usage)
+            return _error(outcome["id"], kind, outcome["m"], usage, raw, attempts)
+        return self.answer(outcome["id"], raw, usage, attempts)
 
     def line(self, custom_id: str, raw: dict[str, Any]) -> BatchSuccess[T] | BatchError:
         """Judge and type a line of a provider's result file, or of one that `batch results` wrote."""
@@ -131,7 +134,7 @@ class OutcomeReader(Generic[T]):
             return _error(custom_id, ErrorType.INVALID_OUTPUT, misfit, None, outcome.get("raw"))
 
     def answer(
-        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None
+        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None, attempts: int = 1
     ) -> BatchSuccess[T] | BatchError:
         """Type an answer that the provider gave; one that does not fit the model is an `invalid_output`."""
         text = self.dialect.answer_text(raw, structured=self._structured)
@@ -141,12 +144,18 @@ class OutcomeReader(Generic[T]):
             result = self._validate(text)
         except ValidationError as error:
             return _error(
-                custom_id, ErrorType.INVALID_OUTPUT, _describe_misfit(error, self._model), usage, raw
+                custom_id,
+                ErrorType.INVALID_OUTPUT,
+                _describe_misfit(error, self._model),
+                usage,
+                raw,
+                attempts,
             )
         except ValueError:
             message = "the answer is no JSON" if text is not None else "the answer holds no text"
-            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw)
-        return self._success({"custom_id": custom_id, "result": result, "usage": usage, "raw": raw})
+            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw, attempts)
+        fields = {"custom_id": custom_id, "result": result, "usage": usage, "raw": raw, "attempts": attempts}
+        return self._success(fields)
 
 
 def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSuccess[T] | BatchError:
@@ -217,7 +226,12 @@ def _usage(tokens: Sequence[int] | None) -> TokenUsage | None:
 
 
 def _error(
-    custom_id: str, kind: ErrorType, message: str, usage: TokenUsage | None, raw: dict[str, Any] | None
+    custom_id: str,
+    kind: ErrorType,
+    message: str,
+    usage: TokenUsage | None,
+    raw: dict[str, Any] | None,
+    attempts: int = 1,
 ) -> BatchError:
     return BatchError(
         custom_id=custom_id,
@@ -226,4 +240,5 @@ def _error(
         retry_may_help=RETRY_MAY_HELP[kind],
         usage=usage,
         raw=raw,
+        attempts=attempts,
     )

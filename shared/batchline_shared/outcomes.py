@@ -104,6 +104,8 @@ class BatchSuccess(BaseModel, Generic[T]):
     """Tokens spent; None where the provider did not say."""
     raw: dict[str, Any] | None = None
     """The provider's result line, parsed, with the request's own `custom_id`."""
+    attempts: int = 1
+    """The attempt, from 1, in which the request had this outcome."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -127,6 +129,8 @@ class BatchError(BaseModel):
     """Tokens spent all the same (a truncated or invalid answer is billed)."""
     raw: dict[str, Any] | None = None
     """The provider's result line, parsed, with the request's own `custom_id`; None where it sent none."""
+    attempts: int = 1
+    """The attempt, from 1, in which the request had this outcome."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

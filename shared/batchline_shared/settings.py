@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     has the same fields among its own. Workers only.
     """
 
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    """How often a request is sent at most, where `enqueue` does not say; 1: never again by itself."""
+
+    retry_backoff_s: float = Field(default=30.0, ge=0.0, le=7 * 24 * 3600.0)
+    """Seconds before a job's second attempt, where `enqueue` does not say; doubled for each further one."""
+
     retention_s: int = Field(default=30 * 24 * 3600, ge=0)
     """Seconds for which a finished job is kept. 0: until it is deleted. Default: 30 days, as OpenAI does."""
 

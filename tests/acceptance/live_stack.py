@@ -122,7 +122,7 @@ class LiveStack:
         self.workers: list[LiveWorker] = []
         self.broker: Any = Redis.from_url(redis_url.removesuffix("/0") + "/1")
         self._ledger: Any = Redis.from_url(redis_url)
-        self.client = BatchClient(settings=Settings(redis_url=redis_url, tick_interval_s=0.2))
+        self.client = BatchClient(settings=Settings(redis_url=redis_url, tick_interval_s=0.2, max_attempts=1))
 
     def environment(self, **changes: str | None) -> dict[str, str]:
         """What a process on this stack is given; None takes a variable away."""

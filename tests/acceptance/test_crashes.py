@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from acceptance.live_stack import KEY, LiveStack, until
-from batchline import BatchClient, Job, JobStatus
+from batchline import BatchClient, Job, JobStatus, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +78,22 @@ def test_a_worker_that_dies_between_acceptance_and_record_pays_once(stack: LiveS
     assert job.wait(timeout_s=60) is JobStatus.COMPLETED
     assert_each_answered_once(job, 300)
     stack.assert_paid_once(job.id, shards=3, requests=300)
+
+
+def test_a_worker_that_dies_in_a_second_attempt_pays_for_it_once(stack: LiveStack) -> None:
+    doomed = stack.worker()
+    requests = [[{"role": "user", "content": f"twice {n} [[fault:server_error:1]]"}] for n in range(5)]
+    job = stack.client.enqueue(MODEL, None, requests, retry=RetryPolicy(max_attempts=2, backoff_s=3))
+    until(lambda: len(stack.accepted(job.id)) == 1)
+    stack.simulator.arm({"call": "batches.create", "kind": "signal", "pid": doomed.pid})
+
+    until(lambda: not doomed.alive)
+    assert len(stack.accepted(job.id)) == 2
+    stack.worker()
+
+    assert job.wait(timeout_s=60) is JobStatus.COMPLETED
+    assert [(outcome.success, outcome.attempts) for outcome in job.results()] == [(True, 2)] * 5
+    stack.assert_paid_once(job.id, shards=2, requests=10)
 
 
 def test_a_worker_that_is_asked_to_stop_hands_its_work_on(stack: LiveStack) -> None:

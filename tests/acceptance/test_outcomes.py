@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from acceptance.live_stack import LiveStack
-from batchline import BatchError, BatchProcessor, JobStatus
+from batchline import BatchError, BatchProcessor, JobStatus, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,38 @@ def test_failed_requests_are_tried_again_until_each_has_its_answer(stack: LiveSt
     assert [outcome.custom_id for outcome in job.iter_results(1) if outcome.success] != []
     assert all(outcome.success for outcome in job.results())
     stack.assert_paid_once(job.id, shards=3, requests=8)
+
+
+def test_what_the_provider_failed_to_run_is_sent_again_by_itself(stack: LiveStack) -> None:
+    markers = ("", "[[fault:server_error:1]]", "[[fault:rate_limit:2]]", "[[fault:server_error:9]]")
+    requests = [[{"role": "user", "content": f"by itself {marker}"}] for marker in markers]
+
+    job = stack.client.enqueue(MODEL, Topic, requests, retry=RetryPolicy(max_attempts=3, backoff_s=0.5))
+
+    assert job.wait(timeout_s=30) is JobStatus.COMPLETED
+    ends = [(outcome.success, outcome.attempts) for outcome in job.results()]
+    assert ends == [(True, 1), (True, 2), (True, 3), (False, 3)]
+    failures = sorted((one.custom_id, one.attempts) for one in job.iter_attempts())
+    assert failures == [
+        ("request-1", 1),
+        ("request-2", 1),
+        ("request-2", 2),
+        ("request-3", 1),
+        ("request-3", 2),
+    ]
+    assert (job.info().errors, job.info().retries) == ({"provider_error": 1}, 0)
+    stack.assert_paid_once(job.id, shards=3, requests=9)
+
+
+def test_a_window_that_ended_early_is_opened_again_by_itself(stack: LiveStack) -> None:
+    stack.simulator.arm({"call": "batches.create", "kind": "expire", "fraction": 0.5})
+    requests = [[{"role": "user", "content": f"reopened {n}"}] for n in range(10)]
+
+    job = stack.client.enqueue(MODEL, Topic, requests, retry=RetryPolicy(max_attempts=2, backoff_s=0))
+
+    assert job.wait(timeout_s=30) is JobStatus.COMPLETED
+    assert (job.info().succeeded, job.info().errors) == (10, {})
+    stack.assert_paid_once(job.id, shards=2, requests=15)
 
 
 def test_a_window_that_ends_early_keeps_what_was_answered(stack: LiveStack) -> None:

@@ -28,18 +28,18 @@ _DIGITS = 10
 """Longer numbers are none that we wrote; Python refuses to read very long ones."""
 
 
-def wire_prefix(shard_id: str) -> str:
+def wire_prefix(wire_name: str) -> str:
     """What every line's id of a shard starts with; the row's position in the shard follows.
 
     At most 64 characters in all, of `[A-Za-z0-9_-]`, starting with a letter: what
     every provider takes. It proves whose a batch is, and reveals nothing of the user's ids.
     """
-    return f"bl-{shard_id}-"
+    return f"bl-{wire_name}-"
 
 
-def position_of(wire_id: str, shard_id: str) -> int | None:
+def position_of(wire_id: str, wire_name: str) -> int | None:
     """The position that a line's id names; None when it is none of this shard's."""
-    prefix = wire_prefix(shard_id)
+    prefix = wire_prefix(wire_name)
     digits = wire_id[len(prefix) :]
     ours = wire_id.startswith(prefix) and len(digits) < _DIGITS and digits.isascii() and digits.isdigit()
     # `00` is none that we wrote.
@@ -81,7 +81,7 @@ def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) ->
     """A shard's lines, chunk by chunk."""
     template = orjson.loads(meta.template)
     head, middle, tail = speech.line_ends(meta.template)
-    start = head + wire_prefix(shard.id).encode()
+    start = head + wire_prefix(shard.wire_name).encode()
     segment = shard.segment
     picked = set(segment.picked)
     end_row = segment.first_row + segment.rows
@@ -94,7 +94,7 @@ def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) ->
             if (number not in picked) if picked else not segment.first_row <= number < end_row:
                 continue
             if row[0] == _OBJECT:
-                lines.append(speech.object_line(f"{wire_prefix(shard.id)}{position}", template, row))
+                lines.append(speech.object_line(f"{wire_prefix(shard.wire_name)}{position}", template, row))
             else:
                 lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
             position += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import Landing
@@ -10,11 +11,14 @@ from batchline_shared.outcome_rows import encode_outcome, encode_unanswered
 from batchline_shared.pricing import token_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchline_shared.dialects.verdict import Verdict
     from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Segment
     from batchline_shared.outcomes import ErrorType
+    from batchline_worker.attempts import Attempt
 
-__all__ = ["Lander", "RowNames", "needed_chunks", "open_rows_of"]
+__all__ = ["Lander", "RowNames", "lost_rows_of", "needed_chunks", "open_rows_of"]
 
 _SCAN_ROWS = 65_536
 
@@ -59,38 +63,71 @@ class RowNames:
 class Lander:
     """Collects outcomes and lands them in chunks. Landing a row twice changes nothing."""
 
-    def __init__(self, store: JobStore, job_id: str, names: RowNames) -> None:
+    def __init__(self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt) -> None:
         self._store = store
         self._job_id = job_id
         self._names = names
-        self._pending = Landing([], [], [])
-        self._bytes = 0
+        self._attempt = attempt
+        self._answers = _Pile()
+        self._failures = _Pile()
+        self._again = _Pile()
         self.landed = 0
         """Rows that got their outcome through this object."""
+        self.deferred = 0
+        """Rows that wait for another attempt because of this object."""
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
-        counts = _counts(verdict.error_type) | token_counts(verdict)
-        self._add(row, encode_outcome(row, self._names[row], verdict, raw), counts)
+        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw)
+        self._add(row, line, verdict.error_type, token_counts(verdict))
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:
         """Add the outcome of a row for which there is no line."""
-        self._add(row, encode_unanswered(row, self._names[row], error_type, message), _counts(error_type))
+        line = encode_unanswered(row, self._attempt.number, self._names[row], error_type, message)
+        self._add(row, line, error_type, {})
 
     def flush(self) -> None:
         """Land what is left."""
-        if self._pending.rows:
-            self.landed += self._store.land(self._job_id, self._pending)
-            self._pending = Landing([], [], [])
-            self._bytes = 0
+        if self._answers.rows:
+            self.landed += self._store.land(self._job_id, self._answers.take())
+        if self._failures.rows:
+            # Read twice, with a cancellation in between, a failure that waits must not become the last word.
+            self.landed += self._store.land(self._job_id, self._failures.take(), spare_waiting=True)
+        if self._again.rows:
+            self.deferred += self._store.defer(self._job_id, self._attempt.number, self._again.take())
 
-    def _add(self, row: int, line: bytes, counts: dict[str, int]) -> None:
-        self._pending.rows.append(row)
-        self._pending.lines.append(line)
-        self._pending.counts.append(counts)
-        self._bytes += len(line)
-        if len(self._pending.rows) == MAX_ROWS or self._bytes >= TARGET_BYTES:
+    def _add(self, row: int, line: bytes, error_type: ErrorType | None, tokens: dict[str, int]) -> None:
+        if self._attempt.retries(error_type):
+            full = self._again.add(row, line, tokens)
+        else:
+            pile = self._answers if error_type is None else self._failures
+            full = pile.add(row, line, {**_counts(error_type), **tokens})
+        if full:
             self.flush()
+
+
+class _Pile:
+    """Rows that are to be written together."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self._lines: list[bytes] = []
+        self._counts: list[dict[str, int]] = []
+        self._bytes = 0
+
+    def add(self, row: int, line: bytes, counts: dict[str, int]) -> bool:
+        """Add a row; whether the pile is as large as a chunk may be."""
+        self.rows.append(row)
+        self._lines.append(line)
+        self._counts.append(counts)
+        self._bytes += len(line)
+        return len(self.rows) == MAX_ROWS or self._bytes >= TARGET_BYTES
+
+    def take(self) -> Landing:
+        """The rows, leaving none."""
+        taken = Landing(self.rows, self._lines, self._counts)
+        self.rows, self._lines, self._counts, self._bytes = [], [], [], 0
+        return taken
 
 
 def _counts(error_type: ErrorType | None) -> dict[str, int]:
@@ -99,15 +136,23 @@ def _counts(error_type: ErrorType | None) -> dict[str, int]:
 
 def open_rows_of(store: JobStore, job_id: str, segment: Segment) -> list[int]:
     """The rows of a segment that have no outcome yet."""
+    return _rows_of(segment, partial(store.open_rows, job_id))
+
+
+def lost_rows_of(store: JobStore, job_id: str, segment: Segment) -> list[int]:
+    """The rows of a segment that have no outcome yet and do not wait for another attempt."""
+    return _rows_of(segment, partial(store.lost_rows, job_id))
+
+
+def _rows_of(segment: Segment, read: Callable[[int, int], list[int]]) -> list[int]:
     if segment.picked:
         wanted = set(segment.picked)
-        first, last = min(wanted), max(wanted)
-        return [row for row in _open_between(store, job_id, first, last) if row in wanted]
-    return _open_between(store, job_id, segment.first_row, segment.first_row + segment.rows - 1)
+        return [row for row in _between(min(wanted), max(wanted), read) if row in wanted]
+    return _between(segment.first_row, segment.first_row + segment.rows - 1, read)
 
 
-def _open_between(store: JobStore, job_id: str, first: int, last: int) -> list[int]:
+def _between(first: int, last: int, read: Callable[[int, int], list[int]]) -> list[int]:
     rows: list[int] = []
     for at in range(first, last + 1, _SCAN_ROWS):
-        rows += store.open_rows(job_id, at, min(_SCAN_ROWS, last + 1 - at))
+        rows += read(at, min(_SCAN_ROWS, last + 1 - at))
     return rows

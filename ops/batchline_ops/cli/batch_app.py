@@ -15,6 +15,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Force,
     IdempotencyKey,
     JobId,
+    MaxAttempts,
     MaxCost,
     Metadata,
     Model,
@@ -61,6 +62,7 @@ def create_from_file_command(
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
     retention_s: RetentionS = None,
+    max_attempts: MaxAttempts = None,
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -79,6 +81,7 @@ def create_from_file_command(
             metadata=metadata or (),
             idempotency_key=idempotency_key,
             retention_s=retention_s,
+            max_attempts=max_attempts,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,
@@ -100,6 +103,7 @@ def submit_command(
     metadata: Metadata = None,
     idempotency_key: IdempotencyKey = None,
     retention_s: RetentionS = None,
+    max_attempts: MaxAttempts = None,
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -125,6 +129,7 @@ def submit_command(
             metadata=metadata or (),
             idempotency_key=idempotency_key,
             retention_s=retention_s,
+            max_attempts=max_attempts,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,

@@ -78,6 +78,15 @@ CursorFile = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Cancel a job that runs, and wait for its end first.")]
+MaxAttempts = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        help="How often a request is sent at most, while the provider fails to run it.",
+        show_default="as the settings say",
+    ),
+]
 RetentionS = Annotated[
     int | None,
     typer.Option(min=0, help="Seconds to keep the job once it has ended; 0: until it is deleted."),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchline.estimating import dollars
 from batchline.files import enqueue_file, estimate_file
+from batchline.policy import RetryPolicy
 from batchline_ops.cli.costing import show_estimate
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.job_views import job_json
@@ -33,6 +34,7 @@ def create_from_file(
     metadata: Sequence[str],
     idempotency_key: str | None,
     retention_s: int | None,
+    max_attempts: int | None,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -49,6 +51,7 @@ def create_from_file(
         metadata=parse_metadata(metadata),
         idempotency_key=idempotency_key,
         retention_s=retention_s,
+        retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
     )
@@ -67,6 +70,7 @@ def submit_requests(
     metadata: Sequence[str],
     idempotency_key: str | None,
     retention_s: int | None,
+    max_attempts: int | None,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -92,6 +96,7 @@ def submit_requests(
                 metadata=notes,
                 idempotency_key=idempotency_key,
                 retention_s=retention_s,
+                retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
                 max_cost_usd=max_cost_usd,
                 endpoint=endpoint,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from batchline import BatchRequest
+from batchline import BatchRequest, RetryPolicy
 from batchline_ops.demo.exactly_once import accepted_batches, judge
 from batchline_ops.demo.facts import PackageFacts
 from batchline_ops.demo.summary import Durations, summarize
@@ -72,7 +72,12 @@ class JobRun:
         """
         started = time.monotonic()
         job = self._client.enqueue(
-            self._model, PackageFacts, self._requests(questions, live), max_tokens=_MAX_TOKENS
+            self._model,
+            PackageFacts,
+            self._requests(questions, live),
+            max_tokens=_MAX_TOKENS,
+            # Each failure that the simulator plays is to be seen, not healed.
+            retry=RetryPolicy(max_attempts=1),
         )
         enqueued_s = time.monotonic() - started
         with live.watching(lambda: self._accepted(job.id)):

@@ -11,7 +11,7 @@ from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore, Landing
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.overview import Overview, overview
-from batchline_shared.ledger.payload import ChunkInfo, InputChunk
+from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage, shard_id
@@ -30,6 +30,7 @@ __all__ = [
     "JobWork",
     "Landing",
     "Overview",
+    "RowTally",
     "Segment",
     "ShardState",
     "ShardWork",

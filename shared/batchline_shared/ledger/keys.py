@@ -32,6 +32,8 @@ __all__ = [
     "TICK",
     "admission",
     "admission_prefix",
+    "again",
+    "attempts",
     "created_batches",
     "done",
     "due",
@@ -45,6 +47,7 @@ __all__ = [
     "meta",
     "outcomes",
     "partition_of",
+    "ready",
     "shards",
     "tally",
     "work",
@@ -139,6 +142,32 @@ def done(job_id: str) -> str:
     return f"{PREFIX}:{{{job_id}}}:done"
 
 
+def again(job_id: str) -> str:
+    """Bitmap: bit n is set while row n waits for another attempt, its failure being in `attempts`.
+
+    `defer.lua` sets it, `land.lua` clears it with the row's outcome, the next attempt makes `ready` of it.
+    A row that is in neither `done`, `again` nor `ready`, when no shard is open, was lost. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:again"
+
+
+def ready(job_id: str) -> str:
+    """Bitmap: bit n is set while row n is to be put into a shard of the attempt that is under way.
+
+    `begin_attempt.lua` makes it of `again`, `take_back.lua` and `make_ready.lua` set bits, `land.lua` clears
+    them, `end_planning.lua` all of them. Only what it holds is sent another time. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:ready"
+
+
+def attempts(job_id: str) -> str:
+    """Hash: number (0…) → zstd of up to 500 outcome rows that were not the last word: each was tried again.
+
+    Appended by `defer.lua`, and by `take_back.lua` for a user's retry. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:tries"
+
+
 def outcomes(job_id: str) -> str:
     """Hash: landing number (0…) → zstd of up to 500 outcome rows, in the order they landed.
 
@@ -155,7 +184,9 @@ def events(job_id: str) -> str:
 
 def job_keys(job_id: str) -> list[str]:
     """Every key with the job's tag, `meta` first."""
-    return [f(job_id) for f in (meta, input_chunks, index, identifiers, done, outcomes)]
+    return [
+        f(job_id) for f in (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready)
+    ]
 
 
 def partition_of(job_id: str) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-__all__ = ["STAGING_S", "ChunkInfo", "InputChunk", "Payload"]
+__all__ = ["STAGING_S", "ChunkInfo", "InputChunk", "Payload", "RowTally"]
 
 STAGING_S = 24 * 3600
 """How long the parts of an enqueue that never ended are kept."""
@@ -47,6 +47,17 @@ class InputChunk(NamedTuple):
     rows: list[bytes]
     custom_ids: list[str] | None
     """None where the ids are the default ones."""
+
+
+class RowTally(NamedTuple):
+    """How many of a job's rows are where; those in none of these are in shards, or were lost."""
+
+    done: int
+    """They have their outcome."""
+    again: int
+    """They failed, and wait for another attempt."""
+    ready: int
+    """They are to be put into a shard of this attempt."""
 
 
 class Payload:
@@ -103,6 +114,10 @@ class Payload:
         """The same with the gaps that retries have left, as empty rows, so that every row keeps its place."""
         yield from map(unpack, self._stream(job_id, keys.outcomes(job_id), range(start, stop)))
 
+    def attempt_rows(self, job_id: str, start: int, stop: int) -> Iterator[list[bytes]]:
+        """The failures that were tried again, in the chunks `start … stop - 1`, chunk by chunk."""
+        yield from map(unpack, self._stream(job_id, keys.attempts(job_id), range(start, stop)))
+
     def _stream(self, job_id: str, key: str, chunks: Sequence[int]) -> Iterator[bytes]:
         for at in range(0, len(chunks), _READ_AHEAD):
             names = [str(n) for n in chunks[at : at + _READ_AHEAD]]
@@ -110,17 +125,46 @@ class Payload:
 
     def open_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
         """Those of `rows` rows from `first_row` on that have no outcome yet."""
+        return _unset(first_row, rows, self._bits(keys.done(job_id), first_row, rows))
+
+    def lost_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
+        """Those of `rows` rows from `first_row` on without outcome that wait for no other attempt."""
+        done = self._bits(keys.done(job_id), first_row, rows)
+        waiting = self._bits(keys.again(job_id), first_row, rows)
+        either = int.from_bytes(done) | int.from_bytes(waiting)
+        return _unset(first_row, rows, either.to_bytes(len(done)))
+
+    def _bits(self, key: str, first_row: int, rows: int) -> bytes:
         low, high = first_row // 8, (first_row + rows - 1) // 8
-        bits = self._client.getrange(keys.done(job_id), low, high).ljust(high - low + 1, b"\0")
-        return [
-            row
-            for row in range(first_row, first_row + rows)
-            if not bits[row // 8 - low] & (0x80 >> (row % 8))
-        ]
+        found: bytes = self._client.getrange(key, low, high)
+        return found.ljust(high - low + 1, b"\0")
+
+    def ready_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
+        """Those of `rows` rows from `first_row` on that are to be put into a shard of this attempt."""
+        wanted = self._bits(keys.ready(job_id), first_row, rows)
+        done = self._bits(keys.done(job_id), first_row, rows)
+        return _unset(
+            first_row, rows, bytes(~bit & 0xFF | got for bit, got in zip(wanted, done, strict=True))
+        )
+
+    def tally(self, job_id: str) -> RowTally:
+        """How many rows are where, at one moment."""
+        with self._client.pipeline() as pipe:
+            for name in (keys.done, keys.again, keys.ready):
+                pipe.bitcount(name(job_id))
+            return RowTally(*pipe.execute())
 
     def done_count(self, job_id: str) -> int:
         """How many rows have their outcome."""
         return int(self._client.bitcount(keys.done(job_id)))
+
+
+def _unset(first_row: int, rows: int, bits: bytes) -> list[int]:
+    """The rows of a range whose bit is not set; `bits` begins at the byte of `first_row`."""
+    low = first_row // 8
+    return [
+        row for row in range(first_row, first_row + rows) if not bits[row // 8 - low] & (0x80 >> (row % 8))
+    ]
 
 
 def _present(job_id: str, values: list[bytes | None]) -> list[bytes]:

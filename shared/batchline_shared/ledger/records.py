@@ -111,6 +111,18 @@ class JobMeta:
     errored: int
     landed: int
     """Chunks of outcomes that have landed."""
+    attempt: int
+    """The attempt that is under way, from 1; all requests that are tried again are so together."""
+    max_attempts: int
+    """How often a request is sent at most, in each round."""
+    last_attempt: int
+    """The attempt whose failures are final."""
+    retry_on: frozenset[str]
+    """Error types that are tried again."""
+    backoff_s: float
+    """Seconds before the second attempt; twice as long before each further one."""
+    logged: int
+    """Chunks of failures that were tried again."""
     input_tokens: int
     output_tokens: int
     spent: Spent
@@ -158,6 +170,12 @@ class JobMeta:
                 succeeded=as_int(record, b"succeeded"),
                 errored=as_int(record, b"errored"),
                 landed=as_int(record, b"landed"),
+                attempt=as_int(record, b"attempt"),
+                max_attempts=as_int(record, b"max_attempts"),
+                last_attempt=as_int(record, b"last_attempt"),
+                retry_on=frozenset(as_text(record, b"retry_on").split()),
+                backoff_s=float(as_text(record, b"backoff_s") or 0),
+                logged=as_int(record, b"logged"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),
                 spent=spent_in(record),

@@ -69,6 +69,7 @@ class WorkQueue(Leasing):
         cursor: tuple[str, str],
         route: str,
         segment: Segment,
+        attempt: int,
     ) -> bool:
         """Create a shard and move the job's cursor from `cursor[0]` to `cursor[1]`, at once.
 
@@ -76,7 +77,12 @@ class WorkQueue(Leasing):
             False when the lease is lost or somebody else moved the cursor.
         """
         partition = keys.partition_of(job.id)
-        fields: dict[str, Any] = {"job": job.id, "route": route, "segment": segment.encode()}
+        fields: dict[str, Any] = {
+            "job": job.id,
+            "route": route,
+            "segment": segment.encode(),
+            "attempt": attempt,
+        }
         return bool(
             self._scripts.plan_shard(
                 keys=[
@@ -105,10 +111,10 @@ class WorkQueue(Leasing):
             )
         )
 
-    def replan(self, job: JobWork) -> bool:
+    def replan(self, job: JobWork, *, delay_s: float = 0.0) -> bool:
         """Send a job that still has rows without outcome back to planning, for those rows only."""
         fields: dict[str, Any] = {"cursor": "0,0", "sparse": 1}
-        return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, 0.0, fields) is not None
+        return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, delay_s, fields) is not None
 
     def close_job(
         self, job: JobWork, *, retention_s: int, clean_after_s: float | None, counts: Mapping[str, int]
@@ -185,7 +191,9 @@ class WorkQueue(Leasing):
         record = self._client.hgetall(keys.work(keys.partition_of(job_of(shard_id)), shard_id))
         return ShardWork.read(shard_id, record) if record else None
 
-    def keep(self, shard: ShardWork, state: ShardState, stage: Stage, **fields: str | int) -> Advanced | None:
+    def keep(
+        self, shard: ShardWork, state: ShardState, stage: Stage, **fields: str | int | bytes
+    ) -> Advanced | None:
         """Write what was found out and go on working under the same lease; None when it is lost."""
         return self._advance(shard, "shard", state, stage, stage, None, fields, keep=True)
 
@@ -215,7 +223,7 @@ class WorkQueue(Leasing):
         state: ShardState,
         stages: tuple[Stage, Stage],
         delay_s: float | None,
-        **fields: str | int,
+        **fields: str | int | bytes,
     ) -> Advanced | None:
         """Write what was found out and give the lease back.
 

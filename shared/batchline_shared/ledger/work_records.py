@@ -15,7 +15,7 @@ from batchline_shared.errors import LedgerError
 from batchline_shared.ledger.records import as_int, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["JobWork", "Segment", "ShardState", "ShardWork", "Stage", "job_of", "shard_id"]
 
@@ -121,15 +121,30 @@ class Segment:
         """The job's row at a position of the shard, which is what its line bears on the wire."""
         return self.picked[position] if self.picked else self.first_row + position
 
+    @classmethod
+    def of(cls, rows: Sequence[int], chunk_from: int, chunk_to: int) -> Self:
+        """A segment of these rows, in ascending order and at least one, of these chunks."""
+        first, count = rows[0], len(rows)
+        dense = rows[-1] - first + 1 == count
+        return cls(first, count, chunk_from, chunk_to, () if dense else tuple(rows))
+
     def encode(self) -> bytes:
-        """As it is stored."""
-        return orjson.dumps([self.first_row, self.rows, self.chunk_from, self.chunk_to, self.picked])
+        """As it is stored; picked rows as runs, `[first, length, first, length, …]`."""
+        runs: list[int] = []
+        for row in self.picked:
+            if runs and runs[-2] + runs[-1] == row:
+                runs[-1] += 1
+            else:
+                runs += (row, 1)
+        return orjson.dumps([self.first_row, self.rows, self.chunk_from, self.chunk_to, runs])
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read what `encode` wrote."""
-        first_row, rows, chunk_from, chunk_to, picked = orjson.loads(data)
-        return cls(first_row, rows, chunk_from, chunk_to, tuple(picked))
+        first_row, rows, chunk_from, chunk_to, runs = orjson.loads(data)
+        starts = zip(runs[::2], runs[1::2], strict=True)
+        picked = tuple(row for first, length in starts for row in range(first, first + length))
+        return cls(first_row, rows, chunk_from, chunk_to, picked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +160,10 @@ class ShardWork:
     segment: Segment
     cancel: bool
     cancel_sent: bool
+    attempt: int
+    """The attempt of its job that it belongs to, from 1."""
+    cuts: int
+    """How often it was sent again without rows that its provider had blamed for the refusal of all."""
     file_id: str
     batch_id: str
     unconfirmed: bool
@@ -177,6 +196,14 @@ class ShardWork:
     created_ms: int
     message: str
 
+    @property
+    def wire_name(self) -> str:
+        """What its batches and lines bear at the provider.
+
+        Cut, it is another one there: the same position is another row.
+        """
+        return f"{self.id}-c{self.cuts}" if self.cuts else self.id
+
     @classmethod
     def read(cls, member: str, record: Mapping[bytes, bytes]) -> Self:
         """Read a whole work hash.
@@ -194,6 +221,8 @@ class ShardWork:
                 segment=Segment.decode(record[b"segment"]),
                 cancel=record.get(b"cancel") == b"1",
                 cancel_sent=record.get(b"cancel_sent") == b"1",
+                attempt=as_int(record, b"attempt"),
+                cuts=as_int(record, b"cuts"),
                 file_id=as_text(record, b"file_id"),
                 batch_id=as_text(record, b"batch_id"),
                 unconfirmed=record.get(b"unconfirmed") == b"1",

@@ -37,7 +37,7 @@ enqueued = peak_mb()
 store = client.connection.jobs
 for at in range(0, count, 500):
     rows = list(range(at, min(at + 500, count)))
-    lines = [encode_unanswered(n, f"request-{n}", ErrorType.EXPIRED, "m" * 300) for n in rows]
+    lines = [encode_unanswered(n, 1, f"request-{n}", ErrorType.EXPIRED, "m" * 300) for n in rows]
     store.land(job.id, Landing(rows, lines, [{"errored": 1, "err.expired": 1}] * len(rows)))
 store.finish(job.id, JobStatus.EXPIRED, message="", retention_s=0)
 landed = peak_mb()

@@ -235,11 +235,12 @@ def test_outcomes_are_taken_back_once_and_only_as_they_were_read(store: JobStore
     ended(store)
     assert store.begin_retry(JOB) == 1
     before = store.outcome_chunk(JOB, 0)
-    rest = [b'{"n":0}']
+    rest, gone = [b'{"n":0}', b"", b""], [b'{"n":1}', b'{"n":2}']
 
-    assert store.take_back(JOB, 0, before, rest, [1, 2], {"errored": 2})
-    assert not store.take_back(JOB, 0, before, rest, [1, 2], {"errored": 2})
-    assert stored(store) == rest
+    assert store.take_back(JOB, 0, before, rest, gone, [1, 2], {"errored": 2})
+    assert not store.take_back(JOB, 0, before, rest, gone, [1, 2], {"errored": 2})
+    assert stored(store) == rest[:1]
+    assert list(store.attempt_rows(JOB, 0, store.meta(JOB).logged)) == [gone]
     assert store.meta(JOB).errored == 1
     assert store.open_rows(JOB, 0, 3) == [1, 2]
 
@@ -247,12 +248,12 @@ def test_outcomes_are_taken_back_once_and_only_as_they_were_read(store: JobStore
 def test_nothing_is_taken_back_outside_a_retry(store: JobStore) -> None:
     ended(store)
     before = store.outcome_chunk(JOB, 0)
-    assert not store.take_back(JOB, 0, before, [], [0, 1, 2], {"errored": 3})
+    assert not store.take_back(JOB, 0, before, [], [], [0, 1, 2], {"errored": 3})
 
     store.begin_retry(JOB)
     store.end_retry(JOB)
 
-    assert not store.take_back(JOB, 0, before, [], [0, 1, 2], {"errored": 3})
+    assert not store.take_back(JOB, 0, before, [], [], [0, 1, 2], {"errored": 3})
     assert store.done_count(JOB) == 3
 
 

@@ -35,6 +35,7 @@ def plan_next(queue: WorkQueue, job: JobWork, number: int) -> bool:
         cursor=cursor,
         route="openai",
         segment=Segment(number, 1, number, number + 1),
+        attempt=1,
     )
 
 

@@ -41,12 +41,12 @@ class WorkerDesk:
             name = given[row] if given is not None else meta.default_id(row)
             landing.rows.append(row)
             if isinstance(answer, ErrorType):
-                landing.lines.append(encode_unanswered(row, name, answer, "no answer"))
+                landing.lines.append(encode_unanswered(row, 1, name, answer, "no answer"))
                 landing.counts.append({"errored": 1, f"err.{answer}": 1})
             else:
                 line = answer_line(answer)
                 verdict = dialect(meta.provider).classify(line, structured=meta.structured)
-                landing.lines.append(encode_outcome(row, name, verdict, orjson.dumps(line)))
+                landing.lines.append(encode_outcome(row, 1, name, verdict, orjson.dumps(line)))
                 kind = {"succeeded": 1} if verdict.error_type is None else {"errored": 1}
                 landing.counts.append(kind | token_counts(verdict))
         assert self.jobs.land(job_id, landing) == len(answers)

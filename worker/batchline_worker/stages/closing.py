@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchline_worker.landing import Lander, RowNames, open_rows_of
+from batchline_worker.attempts import Attempt
+from batchline_worker.landing import Lander, RowNames, lost_rows_of
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork, Stage
@@ -19,14 +20,17 @@ def close_unanswered(
 ) -> None:
     """Give every row of a shard that has no outcome this one, and end the shard.
 
+    Rows that wait for another attempt go on waiting.
+
     Does nothing once the lease is lost: whoever holds it now may know better.
     """
     if not context.work.renew(shard, stage):
         return
     meta = context.jobs.find(shard.job_id)
     if meta is not None:
-        lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))
-        for row in open_rows_of(context.jobs, meta.id, shard.segment):
+        names = RowNames(context.jobs, meta, shard.segment)
+        lander = Lander(context.jobs, meta.id, names, Attempt(shard.attempt))
+        for row in lost_rows_of(context.jobs, meta.id, shard.segment):
             lander.unanswered(row, error_type, message)
         lander.flush()
     context.work.close_shard(shard, stage, message=message)

@@ -9,11 +9,12 @@ import structlog
 from batchline_shared.dialects.jsonl import parse_line
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import ProviderError, ProviderRejectedError, ProviderUnavailableError
-from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.ledger import Segment, ShardState, Stage
 from batchline_shared.outcomes import ErrorType
+from batchline_worker.attempts import Attempt
 from batchline_worker.backoff import delay_s
 from batchline_worker.building import position_of
-from batchline_worker.landing import Lander, RowNames, open_rows_of
+from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.leases import Hold
-    from batchline_worker.providers.base import RemoteBatch
+    from batchline_worker.providers.base import LineError, RemoteBatch
 
 __all__ = ["work"]
 
 _log = structlog.get_logger("batchline.collect")
+
+_MAX_CUTS = 20
+"""How often a batch goes out again without rows that its provider blamed."""
 
 _READ_AGAIN = 5
 """How often results with fewer lines than there should be are read again before that is believed."""
@@ -62,7 +66,11 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     if meta is None:
         context.work.close_shard(shard, Stage.COLLECT, message="the job was deleted")
         return
-    lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, shard.segment))
+    # The lease is ours after the record was read: so the attempt that it names is not over before we begin.
+    if not context.leases.renew(hold):
+        return
+    names = RowNames(context.jobs, meta, shard.segment)
+    lander = Lander(context.jobs, meta.id, names, Attempt.of(meta, shard))
     try:
         provider = context.provider(shard.route)
         batch = provider.poll(shard.batch_id)
@@ -72,16 +80,22 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     except ProviderError as error:
         _unreadable(context, shard, lander, error)
         return
+    expected = _expected(shard, batch)
     if shard.unconfirmed and strangers and not seen:
         _not_ours(context, shard)
-        return
-    expected = _expected(shard, batch)
-    if seen < expected and shard.unseen < _READ_AGAIN:
+    elif seen < expected and shard.unseen < _READ_AGAIN:
         # A file cut at a line's end looks whole; what it lacks would be paid for again.
         _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1, gone=0)
-        return
-    # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
-    if not context.leases.renew(hold):
+    elif context.leases.renew(hold):
+        # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
+        _end(context, meta, shard, lander, batch, seen)
+
+
+def _end(
+    context: WorkerContext, meta: JobMeta, shard: ShardWork, lander: Lander, batch: RemoteBatch, seen: int
+) -> None:
+    """End a shard of whose results `seen` rows were read, or send what is left of a refused one again."""
+    if batch.phase is BatchPhase.FAILED and not seen and _without_blamed(context, shard, lander, batch):
         return
     message = _land_rest(context, meta, shard, lander, batch)
     # Lines of ours prove that a batch that was found by time and size is the one.
@@ -90,7 +104,7 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     fields["message"] = message
     if context.work.close_shard(shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
-        _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed)
+        _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed, again=lander.deferred)
 
 
 def _unreadable(context: WorkerContext, shard: ShardWork, lander: Lander, error: ProviderError) -> None:
@@ -154,10 +168,12 @@ def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator
     for raw in lines:
         parsed, line = _parsed(raw)
         wire_id = parsed.get(id_field) if parsed is not None else None
-        position = position_of(wire_id, shard.id) if isinstance(wire_id, str) else None
+        position = position_of(wire_id, shard.wire_name) if isinstance(wire_id, str) else None
         if parsed is None or position is None or position >= segment.rows:
             strangers += 1
             continue
+        if named[position]:
+            continue  # of two lines that name one row, the first counts
         named[position] = 1
         verdict = speech.classify(parsed, structured=meta.structured)
         lander.answered(segment.row(position), verdict, speech.kept(parsed, line))
@@ -180,10 +196,9 @@ def _land_rest(
     context: WorkerContext, meta: JobMeta, shard: ShardWork, lander: Lander, batch: RemoteBatch
 ) -> str:
     """Give every row that the results did not name its outcome; returns what to say of the batch."""
-    left = open_rows_of(context.jobs, meta.id, shard.segment)
-    if not left:
-        return ""
-    blamed, whole = _blamed(shard, batch)
+    left = lost_rows_of(context.jobs, meta.id, shard.segment)
+    blamed = _blamed(shard, batch)
+    whole = next((_said(error) for error in batch.errors if error.line is None), None)
     for row in left:
         kind, message = blamed.get(row) or whole or _UNANSWERED.get(batch.phase, _MISSING)
         lander.unanswered(row, kind, message)
@@ -196,17 +211,65 @@ def _land_rest(
     return summary
 
 
-def _blamed(
-    shard: ShardWork, batch: RemoteBatch
-) -> tuple[dict[int, tuple[ErrorType, str]], tuple[ErrorType, str] | None]:
-    """Which rows a refused batch's errors name by line, and what they say of all rows."""
+def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, batch: RemoteBatch) -> bool:
+    """Give rows that a refusal names their outcome, and send the others again at once: nothing of them ran.
+
+    Returns:
+        Whether the shard is on its way again; the others count no attempt.
+    """
+    segment = shard.segment
+    hopeless = shard.cuts >= _MAX_CUTS or any(error.line is None for error in batch.errors)
+    if shard.cancel or hopeless:
+        return False
+    for row, said in _blamed(shard, batch).items():
+        lander.unanswered(row, *said)
+    lander.flush()
+    left = lost_rows_of(context.jobs, shard.job_id, segment)
+    if not 0 < len(left) < segment.rows:
+        return False
+    _forget_refused(context, shard)
+    message = f"sent again without {segment.rows - len(left)} requests that {shard.route} refused"
+    context.work.release(
+        shard,
+        ShardState.PENDING,
+        (Stage.COLLECT, Stage.SUBMIT),
+        0.0,
+        batch_id="",
+        file_id="",
+        dead_batches=dead_with(shard, shard.batch_id),
+        provider_status="",
+        gone=0,
+        cuts=shard.cuts + 1,
+        segment=Segment.of(left, segment.chunk_from, segment.chunk_to).encode(),
+        message=message,
+    )
+    context.nudge(Stage.SUBMIT)
+    _log.warning("sent_again_without_blamed", shard=shard.id, batch=batch.id, left=len(left))
+    return True
+
+
+def _forget_refused(context: WorkerContext, shard: ShardWork) -> None:
+    """Delete a refused batch's input: the shard will know of its next one only."""
+    if context.settings.clean_up_after_s is None:
+        return
+    try:
+        context.provider(shard.route).clean_up(file_id=shard.file_id, batch_id=shard.batch_id)
+    except ProviderError as error:
+        _log.warning("refused_input_left", shard=shard.id, file=shard.file_id, reason=str(error))
+
+
+def _blamed(shard: ShardWork, batch: RemoteBatch) -> dict[int, tuple[ErrorType, str]]:
+    """Which rows a refusal names, and what it says of each first."""
     blamed: dict[int, tuple[ErrorType, str]] = {}
-    whole: tuple[ErrorType, str] | None = None
     for error in batch.errors:
-        words = f"{error.message} ({error.param})" if error.param else error.message
-        if error.line is None:
-            kind = ErrorType.INVALID_REQUEST if error.of_requests else ErrorType.PROVIDER_ERROR
-            whole = whole or (kind, words)
-        elif 0 < error.line <= shard.segment.rows:
-            blamed.setdefault(shard.segment.row(error.line - 1), (ErrorType.INVALID_REQUEST, words))
-    return blamed, whole
+        if error.line is not None and 0 < error.line <= shard.segment.rows:
+            blamed.setdefault(shard.segment.row(error.line - 1), _said(error))
+    return blamed
+
+
+def _said(error: LineError) -> tuple[ErrorType, str]:
+    words = f"{error.message} ({error.param})" if error.param else error.message
+    kind = (
+        ErrorType.INVALID_REQUEST if error.line is not None or error.of_requests else ErrorType.PROVIDER_ERROR
+    )
+    return kind, words

@@ -10,6 +10,7 @@ from batchline_shared.accounts import parse_model
 from batchline_shared.ledger import JobStatus, Segment, Stage, shard_id
 from batchline_shared.ledger.records import STAGING
 from batchline_shared.outcomes import ErrorType
+from batchline_worker.attempts import Attempt
 from batchline_worker.building import dialect_of, wire_prefix
 from batchline_worker.landing import Lander, RowNames
 
@@ -77,6 +78,8 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
             _cancel_unplanned(context, job, meta)
         elif not _make_shards(context, job, meta):
             return
+        # Before: were we to die in between, planning would go on at the end.
+        context.jobs.end_planning(meta.id, meta.attempt)
         context.work.plan_done(job)
         context.jobs.set_status(meta.id, JobStatus.SUBMITTING, since=[JobStatus.QUEUED])
         context.nudge(Stage.SETTLE if job.cancel else Stage.SUBMIT)
@@ -94,6 +97,7 @@ def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
             cursor=(cursor, planned.cursor),
             route=parse_model(meta.model).route,
             segment=planned.segment,
+            attempt=meta.attempt,
         )
         if not made:
             _log.info("planning_lost", job=job.id)
@@ -127,7 +131,7 @@ def segments(
         meta: The job.
         limits: Of one shard.
         cursor: `chunk,row` to begin at.
-        sparse: Only rows that have no outcome.
+        sparse: Only rows that are to be sent another time.
     """
     chunk, row = map(int, cursor.split(","))
     draft = _Draft(limits)
@@ -135,7 +139,7 @@ def segments(
         end = info.first_row + info.rows
         start = max(row, info.first_row)
         rows = (
-            store.open_rows(meta.id, start, end - start)
+            store.ready_rows(meta.id, start, end - start)
             if sparse and start < end
             else list(range(start, end))
         )
@@ -191,12 +195,8 @@ class _Draft:
 
     def close(self, next_chunk: int, next_row: int) -> PlannedShard:
         """The shard as it is, and an empty draft for the next one."""
-        first, count = self.rows[0], len(self.rows)
-        dense = self.rows[-1] - first + 1 == count
-        picked = () if dense else tuple(self.rows)
-        planned = PlannedShard(
-            Segment(first, count, self._chunk_from, self._chunk_to, picked), f"{next_chunk},{next_row}"
-        )
+        segment = Segment.of(self.rows, self._chunk_from, self._chunk_to)
+        planned = PlannedShard(segment, f"{next_chunk},{next_row}")
         self.rows, self._bytes, self._inputs = [], 0, 0
         return planned
 
@@ -204,12 +204,13 @@ class _Draft:
 def _cancel_unplanned(context: WorkerContext, job: JobWork, meta: JobMeta) -> None:
     """Rows that no shard holds yet end here; those of shards end with them."""
     chunk, row = map(int, job.cursor.split(","))
+    unplanned = context.jobs.ready_rows if job.sparse else context.jobs.open_rows
     for number, info in _infos(context.jobs, meta, chunk):
         start = max(row, info.first_row)
         count = info.first_row + info.rows - start
         segment = Segment(start, count, number, number + 1)
-        lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, segment))
-        for open_row in context.jobs.open_rows(meta.id, start, count) if count > 0 else ():
+        lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, segment), Attempt(meta.attempt))
+        for open_row in unplanned(meta.id, start, count) if count > 0 else ():
             lander.unanswered(
                 open_row, ErrorType.CANCELLED, "the job was cancelled before this request was sent"
             )

@@ -61,7 +61,7 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s - since_s + 0.01)
         return
     search = Search(
-        shard_id=shard.id,
+        shard_id=shard.wire_name,
         file_id=shard.file_id,
         requests=shard.segment.rows,
         since_s=shard.intent_ms / 1000 - _SKEW_S,

@@ -8,15 +8,18 @@ import structlog
 
 from batchline_shared.ledger import JobStatus, Stage
 from batchline_shared.outcomes import ErrorType
-from batchline_worker.landing import open_rows_of
+from batchline_worker.attempts import backoff_s
+from batchline_worker.landing import lost_rows_of
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import JobMeta, JobWork
+    from batchline_shared.ledger import JobMeta, JobWork, RowTally, ShardWork
     from batchline_worker.context import WorkerContext
 
 __all__ = ["final_status", "work"]
 
 _log = structlog.get_logger("batchline.settle")
+
+_PAGE_ROWS = 8192
 
 _AGAIN_S = 30.0
 """Seconds until a job is looked at again whose lost outcomes could not be fetched."""
@@ -32,14 +35,17 @@ def work(context: WorkerContext) -> int:
 
 
 def _settle(context: WorkerContext, job: JobWork) -> None:
-    # The bits before the record, so that the record's counts are not older than they.
-    done = context.jobs.done_count(job.id)
+    before = context.jobs.find(job.id)
+    # The bits before the record, so that the record's counts are not older than they; and within one attempt.
+    tally = context.jobs.tally(job.id)
     meta = context.jobs.find(job.id)
-    if meta is None:
+    if meta is None or before is None:
         context.work.drop_job(job, Stage.SETTLE, clean_after_s=context.settings.clean_up_after_s)
         return
-    if not meta.is_final and done < meta.total:
-        _recover(context, job)
+    if meta.attempt != before.attempt:
+        return  # whoever has gone on holds the lease
+    if not meta.is_final and tally.done < meta.total:
+        _go_on(context, job, meta, tally)
         return
     retention_s = context.settings.retention_s if meta.retention_s is None else meta.retention_s
     status = JobStatus(meta.status) if meta.is_final else final_status(meta, cancelled=job.cancel)
@@ -60,8 +66,30 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
     _log.info("finished", job=job.id, status=str(status), succeeded=meta.succeeded, errored=meta.errored)
 
 
-def _recover(context: WorkerContext, job: JobWork) -> None:
-    """Rows without outcome though every shard has ended: Redis lost a moment, or a shard was closed early.
+def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally) -> None:
+    """Every shard has ended and rows have no outcome: they are to be tried again, or were lost."""
+    if tally.done + tally.again >= meta.total:
+        _plan_attempt(context, job, meta, context.jobs.begin_attempt(job.id, meta.attempt))
+        return
+    shards = context.work.shards_of(job.id)
+    if tally.ready and all(shard.attempt < meta.attempt for shard in shards):
+        # Begun, and not planned: its worker died in between.
+        _plan_attempt(context, job, meta, meta.attempt)
+        return
+    # What is ready has been planned: its outcomes were lost, and it must not be sent once more.
+    context.jobs.end_planning(job.id, meta.attempt)
+    _recover(context, job, meta, shards)
+
+
+def _plan_attempt(context: WorkerContext, job: JobWork, meta: JobMeta, attempt: int) -> None:
+    """Plan the rows that failed and are tried again, after their backoff."""
+    delay_s = 0.0 if job.cancel else backoff_s(meta, attempt)
+    context.work.replan(job, delay_s=delay_s)
+    _log.info("next_attempt", job=job.id, attempt=attempt, in_s=round(delay_s, 1))
+
+
+def _recover(context: WorkerContext, job: JobWork, meta: JobMeta, shards: list[ShardWork]) -> None:
+    """Find the outcomes that were lost: Redis lost a moment, or a shard was closed early.
 
     Rows of a shard are collected again, which is free; only rows that no shard
     ever held are planned anew.
@@ -69,8 +97,8 @@ def _recover(context: WorkerContext, job: JobWork) -> None:
     reopened = 0
     spoken_for: set[int] = set()
     # A row that was tried again lies in several shards; the newest knows its outcome.
-    for shard in reversed(context.work.shards_of(job.id)):
-        lost = open_rows_of(context.jobs, job.id, shard.segment) if shard.batch_id else []
+    for shard in reversed(shards):
+        lost = lost_rows_of(context.jobs, job.id, shard.segment) if shard.batch_id else []
         if lost and spoken_for.isdisjoint(lost):
             reopened += context.work.reopen_shard(job, shard)
         spoken_for.update(lost)
@@ -80,6 +108,10 @@ def _recover(context: WorkerContext, job: JobWork) -> None:
         # A batch ran these rows, but cannot be read again just now: planning them would pay twice.
         context.work.postpone_job(job, Stage.SETTLE, _AGAIN_S)
     else:
+        for at in range(0, meta.total, _PAGE_ROWS):
+            context.jobs.make_ready(
+                job.id, context.jobs.lost_rows(job.id, at, min(_PAGE_ROWS, meta.total - at))
+            )
         context.work.replan(job)
         context.nudge(Stage.PLAN)
     _log.warning("outcomes_were_missing", job=job.id, reopened=reopened)

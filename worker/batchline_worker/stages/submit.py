@@ -100,7 +100,7 @@ def _prepared(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> Submis
     """Upload the shard's input, or build it where the creation sends it; the buffer is the caller's."""
     provider = context.provider(shard.route)
     submission = Submission(
-        shard_id=shard.id,
+        shard_id=shard.wire_name,
         job_id=meta.id,
         endpoint=meta.endpoint,
         model=parse_model(meta.model).name,
@@ -115,7 +115,7 @@ def _prepared(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> Submis
 def _upload(context: WorkerContext, provider: Provider, meta: JobMeta, shard: ShardWork) -> str:
     """Safe to repeat: a file costs nothing."""
     # The name of another try must differ: the provider has lost the file of the last one.
-    name = f"bl-{shard.id}-{shard.uploads}"
+    name = f"bl-{shard.wire_name}-{shard.uploads}"
     with build_input(context.jobs, context.settings, meta, shard) as buffer:
         return provider.upload(buffer, name=name)
 

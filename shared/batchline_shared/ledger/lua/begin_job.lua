@@ -5,7 +5,7 @@
 local status = redis.call('HGET', KEYS[1], 'status')
 if status and status ~= 'staging' then return 0 end
 local now = now_ms()
-redis.call('HSET', KEYS[1], 'status', 'staging', 'landed', 0, 'succeeded', 0, 'errored', 0)
+redis.call('HSET', KEYS[1], 'status', 'staging', 'landed', 0, 'succeeded', 0, 'errored', 0, 'attempt', 1)
 redis.call('HSETNX', KEYS[1], 'created_ms', now)
 for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])

@@ -91,11 +91,11 @@ class Cli:
 def line(row: int, outcome: ErrorType | str) -> bytes:
     """An outcome as workers store it."""
     if isinstance(outcome, ErrorType):
-        return encode_unanswered(row, f"request-{row}", outcome, "no luck")
+        return encode_unanswered(row, 1, f"request-{row}", outcome, "no luck")
     message = {"role": "assistant", "content": outcome}
     body = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {}}
     raw = {"custom_id": f"bl-{row}", "response": {"status_code": 200, "body": body}, "error": None}
-    return encode_outcome(row, f"request-{row}", Verdict(None, "", 5, 7, 0, 0), orjson.dumps(raw))
+    return encode_outcome(row, 1, f"request-{row}", Verdict(None, "", 5, 7, 0, 0), orjson.dumps(raw))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def answer(cli: Cli, job_id: str, *, millions: int) -> None:
     """Land one answer that took so many million tokens each way: $1.00 for each million."""
     verdict = Verdict(None, "", millions * 10**6, millions * 10**6, 0, 0)
     counts = {"succeeded": 1} | token_counts(verdict)
-    line = encode_outcome(0, "request-0", verdict, b"null")
+    line = encode_outcome(0, 1, "request-0", verdict, b"null")
     assert cli.client().connection.jobs.land(job_id, Landing([0], [line], [counts])) == 1
 
 

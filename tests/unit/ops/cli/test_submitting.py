@@ -132,6 +132,21 @@ def test_a_bad_line_is_named_by_its_number(cli: Cli, content: bytes, words: list
     assert cli("batch", "list", "--json").json == {"jobs": []}
 
 
+@pytest.mark.parametrize(("given", "attempts"), [((), 3), (("--max-attempts", "7"), 7)])
+def test_how_often_a_request_is_sent_can_be_said(
+    cli: Cli, tmp_path: Path, *, given: tuple[str, ...], attempts: int
+) -> None:
+    (tmp_path / "file.jsonl").write_bytes(lines(request()))
+
+    for answer in (
+        cli("batch", "create-from-file", "--file-path", "file.jsonl", "--model", MODEL, *given),
+        cli("batch", "submit", "--model", MODEL, *given, stdin=lines(HELLO)),
+    ):
+        meta = cli.client().connection.jobs.meta(answer.out.strip())
+        assert (meta.attempt, meta.last_attempt) == (1, attempts)
+    assert cli("batch", "submit", "--model", MODEL, "--max-attempts", "0", stdin=lines(HELLO)).code == 2
+
+
 @pytest.mark.parametrize("pair", ["team", "=x"])
 def test_metadata_must_be_pairs(cli: Cli, pair: str) -> None:
     assert_refused(cli("batch", "submit", "-m", MODEL, "--metadata", pair, stdin=lines(HELLO)), "key=value")

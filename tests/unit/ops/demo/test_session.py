@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from rich.console import Console
 
-from batchline import BatchClient, BatchRequest, BatchSuccess, ProviderBatch
+from batchline import BatchClient, BatchRequest, BatchSuccess, ProviderBatch, RetryPolicy
 from batchline_ops.cli.exit_codes import ExitCode, exit_code_of
 from batchline_ops.demo import DemoOptions, run_demo
 from batchline_ops.demo.corpus import Corpus
@@ -39,9 +39,16 @@ class FakeQueue:
         self.requests: list[BatchRequest] = []
 
     def enqueue(
-        self, model: str, response_model: type, requests: Iterable[BatchRequest], *, max_tokens: int
+        self,
+        model: str,
+        response_model: type,
+        requests: Iterable[BatchRequest],
+        *,
+        max_tokens: int,
+        retry: RetryPolicy,
     ) -> FakeQueue:
         del model, response_model, max_tokens
+        assert retry.max_attempts == 1
         self.requests = list(requests)
         return self
 

@@ -103,7 +103,7 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
         *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
-        rf"batchline:{job}:(meta|in|idx|ids|done|out)",
+        rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries)",
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
     ]

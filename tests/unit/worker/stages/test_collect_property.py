@@ -130,7 +130,8 @@ def check_outcome(
     if desk.target.provider == "google" and not isinstance(said.get("x_odd"), list):
         kept.pop("request", None)
 
-    assert outcome == reader.line(outcome.custom_id, kept)
+    alone = reader.line(outcome.custom_id, kept)
+    assert outcome == alone.model_copy(update={"attempts": outcome.attempts})
     assert outcome.raw == kept
 
 

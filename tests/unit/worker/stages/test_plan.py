@@ -32,6 +32,7 @@ class Layout:
         rows = sorted(done & set(range(first)))
         self.store.land("job_1", Landing(rows, [b"{}"] * len(rows), [{"succeeded": 1}] * len(rows)))
         self.open = [row for row in range(first) if row not in done]
+        self.store.make_ready("job_1", self.open)
 
     def cut(self, limits: ShardLimits, cursor: str = "0,0", *, sparse: bool) -> list[PlannedShard]:
         return list(segments(self.store, self.store.meta("job_1"), limits, cursor, sparse=sparse))
