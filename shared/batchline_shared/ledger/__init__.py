@@ -8,11 +8,12 @@ from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.gates import Gates
-from batchline_shared.ledger.jobs import JobStore, Landing
+from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus
+from batchline_shared.ledger.row_moves import Landing
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage, shard_id
 

@@ -1,58 +1,36 @@
-"""One job's record, payload and outcomes.
+"""One job's record, from `begin` to its final status; what its rows do stands in `row_moves`.
 
 `enqueue` writes it in three steps: `begin` (a record that goes by itself),
-chunks, `commit`. From `commit` on it survives any crash. Outcomes land through
-`land`, which gives every row exactly one, whoever calls it how often.
+chunks, `commit`. From `commit` on it survives any crash.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from batchline_shared.errors import JobNotFoundError, LedgerError, QueueUnavailableError
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.chunks import pack
 from batchline_shared.ledger.durability import Durability
-from batchline_shared.ledger.leasing import flat
-from batchline_shared.ledger.payload import STAGING_S, Payload
+from batchline_shared.ledger.payload import STAGING_S
 from batchline_shared.ledger.records import STAGING, JobMeta, JobStatus
-from batchline_shared.ledger.scripts import Scripts
+from batchline_shared.ledger.row_moves import RowMoves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from redis import Redis
 
-__all__ = ["JobStore", "Landing"]
+__all__ = ["JobStore"]
 
 _PAGE = 100
 
 
-class Landing(NamedTuple):
-    """Outcome rows to be landed together, and what they add to the job's counts."""
-
-    rows: list[int]
-    lines: list[bytes]
-    """One JSON object for each row (`outcome_rows`)."""
-    counts: list[dict[str, int]]
-    """For each row, what it adds: `succeeded`, `errored`, `err.<type>`, tokens (`pricing.token_counts`)."""
-
-    def only(self, positions: Sequence[int]) -> Landing:
-        """The rows at these positions."""
-        return Landing(
-            [self.rows[i] for i in positions],
-            [self.lines[i] for i in positions],
-            [self.counts[i] for i in positions],
-        )
-
-
-class JobStore(Payload):
+class JobStore(RowMoves):
     """Records, payload and outcomes of jobs (`keys.meta` and the other keys with a job's tag)."""
 
     def __init__(self, client: Redis, *, durable: bool = True) -> None:
         super().__init__(client)
-        self._scripts = Scripts(client)
         self._durability = Durability(client, enabled=durable)
 
     # --- writing a job -----------------------------------------------------------------------
@@ -159,84 +137,6 @@ class JobStore(Payload):
 
     # --- outcomes and status -----------------------------------------------------------------
 
-    def land(self, job_id: str, landing: Landing, *, spare_waiting: bool = False) -> int:
-        """Give rows their outcome; a row that has one keeps it.
-
-        Args:
-            job_id: The job.
-            landing: The rows.
-            spare_waiting: Leave rows alone that wait for another attempt: these are failures.
-
-        Returns:
-            How many rows got theirs by this call.
-
-        Raises:
-            JobNotFoundError: The job has been deleted.
-        """
-        names = (keys.meta, keys.done, keys.outcomes, keys.again, keys.ready)
-        channel = keys.events(job_id)
-        return self._write_rows(
-            job_id,
-            landing,
-            lambda rows, chunk, totals: self._scripts.land(
-                keys=[name(job_id) for name in names],
-                args=[rows, chunk, channel, int(spare_waiting), *totals],
-            ),
-        )
-
-    def defer(self, job_id: str, attempt: int, failures: Landing) -> int:
-        """Note that rows failed in this attempt and wait for the next one; one with an outcome keeps it.
-
-        Nothing is noted when another attempt is under way.
-
-        Returns:
-            How many rows wait because of this call.
-
-        Raises:
-            JobNotFoundError: The job has been deleted.
-        """
-        names = (keys.meta, keys.done, keys.again, keys.attempts)
-        return self._write_rows(
-            job_id,
-            failures,
-            lambda rows, chunk, totals: self._scripts.defer(
-                keys=[name(job_id) for name in names], args=[attempt, rows, chunk, *totals]
-            ),
-        )
-
-    @staticmethod
-    def _write_rows(
-        job_id: str, landing: Landing, write: Callable[[str, bytes, list[str | int | bytes]], list[int]]
-    ) -> int:
-        """Write a chunk of rows, without those that the script says are not new; how many were."""
-        while landing.rows:
-            totals: dict[str, int] = {}
-            for counts in landing.counts:
-                for name, value in counts.items():
-                    totals[name] = totals.get(name, 0) + value
-            reply = write(",".join(map(str, landing.rows)), pack(landing.lines), flat(totals))
-            if reply[0] == -1:
-                raise JobNotFoundError(job_id)
-            if reply[0] != 2:  # noqa: PLR2004 - see land.lua
-                return len(landing.rows) if reply[0] else 0
-            landing = landing.only(reply[1:])
-        return 0
-
-    def begin_attempt(self, job_id: str, ended: int) -> int:
-        """Begin the attempt after `ended` if rows wait for it; returns the one that is under way."""
-        names = (keys.meta, keys.again, keys.ready)
-        return int(self._scripts.begin_attempt(keys=[name(job_id) for name in names], args=[ended]))
-
-    def make_ready(self, job_id: str, rows: Sequence[int]) -> int:
-        """Let rows that no shard ever held be planned; returns how many had no outcome and did not wait."""
-        names = (keys.meta, keys.done, keys.again, keys.ready)
-        text = ",".join(map(str, rows))
-        return int(self._scripts.make_ready(keys=[name(job_id) for name in names], args=[text]))
-
-    def end_planning(self, job_id: str, attempt: int) -> None:
-        """Note that shards hold every row of an attempt; of an earlier one, nothing."""
-        self._scripts.end_planning(keys=[keys.meta(job_id), keys.ready(job_id)], args=[attempt])
-
     def set_status(self, job_id: str, to: JobStatus, *, since: Sequence[JobStatus], stamp: str = "") -> bool:
         """Move a job on, if its status is one of `since`; `stamp` names a time field to set once."""
         return bool(
@@ -264,40 +164,3 @@ class JobStore(Payload):
     def keep_claim(self, digest: str) -> None:
         """Let an idempotency key live on, because its job does."""
         self._client.persist(keys.idempotency(digest))
-
-    # --- trying again ------------------------------------------------------------------------
-
-    def begin_retry(self, job_id: str) -> int:
-        """Reopen a finished job; its round, or 0 when it is not finished, or is being deleted."""
-        return int(self._scripts.begin_retry(keys=keys.job_keys(job_id), args=[keys.events(job_id)]))
-
-    def take_back(
-        self,
-        job_id: str,
-        landing: int,
-        before: bytes,
-        kept: list[bytes],
-        taken: list[bytes],
-        rows: list[int],
-        counts: Mapping[str, int],
-    ) -> bool:
-        """Take the outcomes of `rows` out of a landing; False when it has changed since it was read."""
-        return bool(
-            self._scripts.take_back(
-                keys=[
-                    name(job_id) for name in (keys.meta, keys.done, keys.outcomes, keys.attempts, keys.ready)
-                ],
-                args=[
-                    landing,
-                    before,
-                    pack(kept),
-                    pack(taken),
-                    ",".join(map(str, rows)),
-                    *(part for item in counts.items() for part in item),
-                ],
-            )
-        )
-
-    def end_retry(self, job_id: str) -> None:
-        """Let planning go on."""
-        self._client.hdel(keys.meta(job_id), "retrying")
