@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 from batchline.connection import Connection
 from batchline.costs import cost_lines, group_of
 from batchline.encoding import RequestEncoder, encoded
-from batchline.enqueue import JobPlan, enqueue_rows
+from batchline.enqueue import enqueue_rows
 from batchline.estimating import dollars, metered
 from batchline.job import Job, job_info
+from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError

@@ -9,8 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
-from batchline.enqueue import EncodedRequest, JobPlan, enqueue_rows
+from batchline.enqueue import EncodedRequest, enqueue_rows
 from batchline.estimating import metered
+from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline.requests import check_many
 from batchline_shared.dialects.registry import dialect, known_model

@@ -1,0 +1,99 @@
+"""What a job's requests share, checked before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from batchline.policy import RetryPolicy
+from batchline_shared.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from batchline_shared.dialects.base import Dialect
+
+__all__ = ["JobPlan"]
+
+_MAX_METADATA_BYTES = 64 * 1024
+
+_LONGEST_S = 100 * 365 * 24 * 3600
+"""A retention that is longer is a mistake, and Redis may refuse it only when the job ends."""
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What a job's requests share."""
+
+    model: str
+    dialect: Dialect
+    template: dict[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    max_cost_usd: Decimal | None = field(default=None, kw_only=True)
+    price_list: str = field(default="", kw_only=True)
+    """Whose prices hold; empty: nobody knows."""
+    retention_s: int | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be stored.
+
+        Raises:
+            InvalidInputError: The metadata is no mapping, not JSON, or too large; an option is not JSON;
+                the idempotency key is no text; the retention is no time.
+        """
+        try:
+            _ = self.encoded_template
+        except TypeError as error:
+            raise InvalidInputError(f"options must be JSON values: {error}") from None
+        if not isinstance(self.metadata, Mapping):
+            raise InvalidInputError(f"metadata must be a dict, not {type(self.metadata).__name__}")
+        try:
+            encoded = orjson.dumps(dict(self.metadata))
+        except (TypeError, ValueError) as error:
+            raise InvalidInputError(f"metadata must be a dict of JSON values: {error}") from None
+        if len(encoded) > _MAX_METADATA_BYTES:
+            raise InvalidInputError(
+                f"metadata has {len(encoded)} bytes as JSON; at most {_MAX_METADATA_BYTES}"
+            )
+        if self.idempotency_key is not None and (
+            not isinstance(self.idempotency_key, str) or not self.idempotency_key
+        ):
+            raise InvalidInputError("idempotency_key must be a non-empty string")
+        if self.retention_s is not None and (
+            type(self.retention_s) is not int or not 0 <= self.retention_s <= _LONGEST_S
+        ):
+            raise InvalidInputError(f"retention_s must be whole seconds, 0 (for ever) to {_LONGEST_S}")
+
+    @property
+    def encoded_template(self) -> bytes:
+        """The template as it is stored, and spliced into lines."""
+        return orjson.dumps(self.template)
+
+    @property
+    def digest(self) -> str:
+        """What stands for the idempotency key in the ledger; empty where there is none."""
+        if self.idempotency_key is None:
+            return ""
+        return hashlib.sha256(self.idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def fields(self) -> dict[str, str | int | bytes]:
+        """The job's record as it is first written."""
+        return {
+            "model": self.model,
+            "provider": self.dialect.provider,
+            "endpoint": self.dialect.endpoint,
+            "template": self.encoded_template,
+            "structured": int(self.dialect.structured(self.template)),
+            "metadata": orjson.dumps(dict(self.metadata)),
+            "idem": self.digest,
+            "price_list": self.price_list,
+            "max_cost_usd": str(self.max_cost_usd or ""),
+            **({} if self.retention_s is None else {"retention_s": self.retention_s}),
+            **self.retry.fields(),
+        }
