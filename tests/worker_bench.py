@@ -106,6 +106,15 @@ class WorkerBench:
                 for name in _TIMES:
                     if int(record.get(name, 0)) > 0:
                         self.redis.hset(key, name, int(record[name]) - ms)
+        state = keys.admission(self.provider.name)[3]
+        for name, value in self.redis.hgetall(state).items():
+            if name.startswith((b"paused_until", b"open_until", b"probe_until", b"refused ")):
+                self.redis.hset(state, name, int(value) - ms)
+
+    def poll_now(self, shard: str) -> None:
+        """Let a shard's batch be looked at with the next run."""
+        for partition in range(keys.PARTITIONS):
+            self.redis.zadd(keys.due(partition, Stage.POLL), {shard: 1}, xx=True)
 
     def shards(self, job: Job[Any]) -> list[ShardWork]:
         return self.queue.shards_of(job.id)

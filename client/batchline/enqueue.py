@@ -21,6 +21,7 @@ from batchline_shared.errors import (
 from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
 from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
 from batchline_shared.pricing import rate_card
+from batchline_shared.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -161,11 +162,11 @@ def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[Inpu
     rows: list[bytes] = []
     ids: list[str] = []
     size = largest = number = first_row = 0
-    inputs, widest = 0, 1
+    inputs, widest, tokens = 0, 1, 0
     given: bool | None = None
 
     def chunk() -> InputChunk:
-        info = ChunkInfo(first_row, len(rows), size, largest, inputs, widest)
+        info = ChunkInfo(first_row, len(rows), size, largest, inputs, widest, tokens)
         return InputChunk(number, info, rows, ids if given else None)
 
     try:
@@ -186,12 +187,13 @@ def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[Inpu
             if inputs_of is not None:
                 held = inputs_of(encoded)
                 inputs, widest = inputs + held, max(widest, held)
+            tokens += estimate_tokens(encoded)
             rows.append(encoded)
             size += length
             if size >= TARGET_BYTES or len(rows) == MAX_ROWS:
                 yield chunk()
                 number, first_row = number + 1, row + 1
-                rows, ids, size, largest, inputs, widest = [], [], 0, 0, 0, 1
+                rows, ids, size, largest, inputs, widest, tokens = [], [], 0, 0, 0, 1, 0
         if rows:
             yield chunk()
         unique.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Gates, JobStore, Stage, WorkQueue, open_ledger
+from batchline_shared.ledger import Admission, Gates, JobStore, Stage, WorkQueue, open_ledger
 from batchline_worker.leases import LeaseKeeper
 from batchline_worker.providers.registry import make_provider
 
@@ -47,6 +47,9 @@ class WorkerContext:
         self.jobs = JobStore(self.redis, durable=settings.durable_writes)
         self.work = WorkQueue(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
         self.gates = Gates(self.redis)
+        self.admission = Admission(self.redis)
+        self.routes: set[str] = set()
+        """Provider accounts in which this process has asked for room."""
         self.leases = LeaseKeeper(self.work)
         self.stopping = threading.Event()
         """Set when the process is asked to stop: finish the row at hand and take no other."""

@@ -75,10 +75,16 @@ class Lander:
         """Rows that got their outcome through this object."""
         self.deferred = 0
         """Rows that wait for another attempt because of this object."""
+        self.answered_rows = 0
+        """Rows of which the provider said how many input tokens they had, landed before or not."""
+        self.input_tokens = 0
+        """Those tokens."""
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
         line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw)
+        self.answered_rows += verdict.input_tokens > 0
+        self.input_tokens += verdict.input_tokens
         self._add(row, line, verdict.error_type, token_counts(verdict))
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:

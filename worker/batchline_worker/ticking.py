@@ -9,6 +9,7 @@ import structlog
 
 from batchline_shared.errors import BatchlineError
 from batchline_shared.ledger import Stage, keys, redis_errors, server_name
+from batchline_worker.stages import admitting
 
 if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
@@ -34,6 +35,7 @@ def tick(context: WorkerContext) -> dict[Stage, int]:
     for stage, count in due.items():
         for _ in range(min(count, _MOST_NUDGES)):
             context.nudge(stage)
+    admitting.sweep(context)
     return due
 
 

@@ -15,7 +15,15 @@ from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus
 from batchline_shared.ledger.row_moves import Landing
 from batchline_shared.ledger.work import WorkQueue
-from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage, shard_id
+from batchline_shared.ledger.work_records import (
+    JobWork,
+    Manifest,
+    Segment,
+    ShardState,
+    ShardWork,
+    Stage,
+    shard_id,
+)
 
 __all__ = [
     "FINAL",
@@ -30,6 +38,7 @@ __all__ = [
     "JobStore",
     "JobWork",
     "Landing",
+    "Manifest",
     "Overview",
     "RowTally",
     "Segment",

@@ -49,6 +49,7 @@ __all__ = [
     "partition_of",
     "ready",
     "shards",
+    "sweep",
     "tally",
     "work",
     "work_prefix",
@@ -79,6 +80,14 @@ a thousand enqueues a second from sending a thousand messages. Losing it costs a
 
 STIR: Final = f"{PREFIX}:stir:%s"
 """Channel by a random name: a process tells its own listener that it waits for further jobs."""
+
+
+def sweep(route: str) -> str:
+    """String: taken with SET NX EX by whoever looks for room in an account that dead workers hold.
+
+    TTL: a minute. Losing it costs a superfluous look.
+    """
+    return f"{PREFIX}:sweep:{route}"
 
 
 def idempotency(digest: str) -> str:
@@ -125,7 +134,7 @@ def input_chunks(job_id: str) -> str:
 
 
 def index(job_id: str) -> str:
-    """Hash: chunk number → `first row,rows,bytes,tokens`, for planning without the payload. TTL as `meta`."""
+    """Hash: chunk number → a `payload.ChunkInfo`, for planning without the payload. TTL as `meta`."""
     return f"{PREFIX}:{{{job_id}}}:idx"
 
 

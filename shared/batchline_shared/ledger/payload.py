@@ -37,6 +37,8 @@ class ChunkInfo(NamedTuple):
     """What its rows count together of a batch's requests; 0: each counts one."""
     max_row_inputs: int = 1
     """The most that one row counts. Embeddings count each of their texts."""
+    tokens: int = 0
+    """Input tokens of its rows, as estimated, without what all of the job's rows share."""
 
 
 class InputChunk(NamedTuple):

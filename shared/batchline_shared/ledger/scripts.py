@@ -44,6 +44,7 @@ class Scripts:
         self.open_job = script("open_job")
         self.wake = script("wake")
         self.plan_shard = script("plan_shard")
+        self.cut_shard = script("cut_shard")
         self.plan_done = script("plan_done")
         self.close_shard = script("close_shard")
         self.reopen_shard = script("reopen_shard")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.leasing import Advanced, Leasing, advanced, flat
-from batchline_shared.ledger.work_records import JobWork, Segment, ShardState, ShardWork, Stage, job_of
+from batchline_shared.ledger.leasing import Advanced, advanced, flat
+from batchline_shared.ledger.shard_making import ShardMaking
+from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork, Stage, job_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ _CLEAN_BY = 0.9
 """The part of a job's retention after which its files are deleted at the latest: later, nobody knows them."""
 
 
-class WorkQueue(Leasing):
+class WorkQueue(ShardMaking):
     """Due sets and work records (`keys.due`, `keys.work`)."""
 
     # --- jobs --------------------------------------------------------------------------------
@@ -45,13 +46,6 @@ class WorkQueue(Leasing):
             )
         )
 
-    def wake_job(self, job_id: str) -> None:
-        """Make a job due for planning now."""
-        partition = keys.partition_of(job_id)
-        self._scripts.wake(
-            keys=[keys.work(partition, job_id), keys.due(partition, Stage.PLAN)], args=[job_id]
-        )
-
     def postpone_job(self, job: JobWork, stage: Stage, delay_s: float, **fields: str | int) -> bool:
         """Give a job's lease back; it is due again in `delay_s`."""
         return self._advance(job, "job", job.state, stage, stage, delay_s, fields) is not None
@@ -59,42 +53,6 @@ class WorkQueue(Leasing):
     def drop_job(self, job: JobWork, stage: Stage, *, clean_after_s: float | None) -> bool:
         """End the work of a job whose record is gone: its enqueue was never finished, or it was deleted."""
         return self._close_job(job, stage, _DROPPED_S, clean_after_s, {})
-
-    def plan_shard(
-        self,
-        job: JobWork,
-        *,
-        shard_id: str,
-        number: int,
-        cursor: tuple[str, str],
-        route: str,
-        segment: Segment,
-        attempt: int,
-    ) -> bool:
-        """Create a shard and move the job's cursor from `cursor[0]` to `cursor[1]`, at once.
-
-        Returns:
-            False when the lease is lost or somebody else moved the cursor.
-        """
-        partition = keys.partition_of(job.id)
-        fields: dict[str, Any] = {
-            "job": job.id,
-            "route": route,
-            "segment": segment.encode(),
-            "attempt": attempt,
-        }
-        return bool(
-            self._scripts.plan_shard(
-                keys=[
-                    keys.work(partition, job.id),
-                    keys.tally(partition),
-                    keys.work(partition, shard_id),
-                    keys.due(partition, Stage.SUBMIT),
-                    keys.shards(partition, job.id),
-                ],
-                args=[job.token, *cursor, shard_id, number, *flat(fields)],
-            )
-        )
 
     def plan_done(self, job: JobWork) -> bool:
         """End planning: the job settles once its last shard has ended."""

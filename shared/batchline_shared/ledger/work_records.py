@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import orjson
 
@@ -17,13 +17,13 @@ from batchline_shared.ledger.records import as_int, as_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["JobWork", "Segment", "ShardState", "ShardWork", "Stage", "job_of", "shard_id"]
+__all__ = ["JobWork", "Manifest", "Segment", "ShardState", "ShardWork", "Stage", "job_of", "shard_id"]
 
 _JOB = "job_"
 
 
-def shard_id(job_id: str, number: int) -> str:
-    """The id of a job's shard: at most 40 of `[a-z0-9-]`."""
+def shard_id(job_id: str, number: int | str) -> str:
+    """The id of a job's shard: at most 40 of `[a-z0-9-]`; without number, what all begin with."""
     return f"{job_id.removeprefix(_JOB)}-{number}"
 
 
@@ -147,6 +147,20 @@ class Segment:
         return cls(first_row, rows, chunk_from, chunk_to, picked)
 
 
+class Manifest(NamedTuple):
+    """What a shard holds, and how much that is."""
+
+    segment: Segment
+    inputs: int
+    """What its rows count of a batch's requests: each text of an embedding is one."""
+    tokens: int
+    """Input tokens as estimated (`tokens.estimate_tokens`)."""
+
+    def fields(self) -> dict[str, bytes | int]:
+        """As fields of a shard's record."""
+        return {"segment": self.segment.encode(), "inputs": self.inputs, "tokens": self.tokens}
+
+
 @dataclass(frozen=True, slots=True)
 class ShardWork:
     """A shard's work record, as a lease returns it."""
@@ -158,6 +172,10 @@ class ShardWork:
     route: str
     """Provider and account: `openai` or `openai@groq`."""
     segment: Segment
+    inputs: int
+    """What its rows count of a batch's requests."""
+    tokens: int
+    """Input tokens of all its rows, as estimated; 0: nobody has estimated them."""
     cancel: bool
     cancel_sent: bool
     attempt: int
@@ -179,6 +197,8 @@ class ShardWork:
     """Creations since then that proved to have made no batch: what bounds trying again."""
     uploads: int
     """Uploads that the provider took and then could not find."""
+    no_room: int
+    """Times that the provider had no room for it although we had."""
     idle_polls: int
     """Polls since the batch last changed, or failures in a row: what the next interval grows with."""
     unseen: int
@@ -219,6 +239,8 @@ class ShardWork:
                 job_id=record[b"job"].decode(),
                 route=as_text(record, b"route"),
                 segment=Segment.decode(record[b"segment"]),
+                inputs=as_int(record, b"inputs"),
+                tokens=as_int(record, b"tokens"),
                 cancel=record.get(b"cancel") == b"1",
                 cancel_sent=record.get(b"cancel_sent") == b"1",
                 attempt=as_int(record, b"attempt"),
@@ -233,6 +255,7 @@ class ShardWork:
                 attempts=as_int(record, b"attempts"),
                 vanished=as_int(record, b"vanished"),
                 uploads=as_int(record, b"uploads"),
+                no_room=as_int(record, b"no_room"),
                 idle_polls=as_int(record, b"idle_polls"),
                 unseen=as_int(record, b"unseen"),
                 gone=as_int(record, b"gone"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchline_shared.ledger import Segment, ShardState, ShardWork, Stage, WorkQueue, keys, overview
+from batchline_shared.ledger import Manifest, Segment, ShardState, ShardWork, Stage, WorkQueue, keys, overview
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobWork
@@ -28,15 +28,10 @@ def planned(queue: WorkQueue, count: int = 1) -> list[str]:
 
 def plan_next(queue: WorkQueue, job: JobWork, number: int) -> bool:
     cursor = (f"{number},{number}", f"{number + 1},{number + 1}")
-    return queue.plan_shard(
-        job,
-        shard_id=f"1-{number}",
-        number=number,
-        cursor=cursor,
-        route="openai",
-        segment=Segment(number, 1, number, number + 1),
-        attempt=1,
-    )
+    manifest = Manifest(Segment(number, 1, number, number + 1), inputs=1, tokens=10)
+    made = queue.plan_shard(job, cursor=cursor, route="openai", manifest=manifest, attempt=1)
+    assert made in (None, number)
+    return made == number
 
 
 def pass_time(redis: Any, member: str, stage: Stage) -> None:
@@ -276,10 +271,68 @@ def test_waking_makes_work_due_but_not_what_is_leased(queue: WorkQueue) -> None:
     queue.open_job(JOB, delay_s=60)
     assert queue.lease_jobs(Stage.PLAN, 1) == []
 
-    queue.wake_job(JOB)
+    assert queue.wake_job(JOB)
     assert len(queue.lease_jobs(Stage.PLAN, 1)) == 1
-    queue.wake_job(JOB)
+    assert not queue.wake_job(JOB)
     assert queue.lease_jobs(Stage.PLAN, 1) == []
+
+
+def test_what_is_woken_while_it_is_leased_is_due_when_it_is_given_back(queue: WorkQueue) -> None:
+    (shard_id,) = planned(queue, 1)
+    shard = take(queue)
+    assert not queue.wake_shard(JOB, shard_id)
+
+    queue.release(shard, ShardState.PENDING, (Stage.SUBMIT, Stage.SUBMIT), 60)
+
+    again = take(queue)
+    queue.release(again, ShardState.PENDING, (Stage.SUBMIT, Stage.SUBMIT), 60)
+    assert queue.lease_shards(Stage.SUBMIT, 1) == [], "one wake, one look"
+    assert queue.wake_shard(JOB, shard_id)
+    assert len(queue.lease_shards(Stage.SUBMIT, 1)) == 1
+
+
+def test_waking_does_not_take_a_shard_out_of_another_stage(queue: WorkQueue) -> None:
+    (shard_id,) = planned(queue, 1)
+    queue.release(take(queue), ShardState.SUBMITTED, (Stage.SUBMIT, Stage.POLL), 60)
+
+    assert not queue.wake_shard(JOB, shard_id)
+    assert queue.lease_shards(Stage.SUBMIT, 1) == queue.lease_shards(Stage.POLL, 1) == []
+
+
+def test_a_shard_that_is_cut_keeps_its_first_rows_and_new_shards_get_the_others(queue: WorkQueue) -> None:
+    planned(queue, 2)
+    shard = take(queue)
+    parts = [Manifest(Segment(n, 1, 0, 1), inputs=1, tokens=n + 5) for n in range(3)]
+    assert queue.cut_shard(shard, parts)
+    assert not queue.cut_shard(shard, parts), "the lease went with it"
+
+    shards = {one.id: one for one in queue.shards_of(JOB)}
+    assert sorted(shards) == ["1-0", "1-1", "1-2", "1-3"]
+    kept = shards[shard.id]
+    assert (kept.segment.first_row, kept.tokens, kept.wire_name) == (0, 5, f"{shard.id}-c1")
+    assert [(shards[name].segment.first_row, shards[name].tokens) for name in ("1-2", "1-3")] == [
+        (1, 6),
+        (2, 7),
+    ]
+    assert {one.attempt for one in shards.values()} == {1}
+    assert len(queue.lease_shards(Stage.SUBMIT, 10)) == 4
+    for one in queue.shards_of(JOB):
+        assert queue.close_shard(one, Stage.SUBMIT)
+    assert [job.id for job in queue.lease_jobs(Stage.SETTLE, 1)] == [JOB]
+
+
+def test_a_cut_while_the_job_is_planned_takes_no_number_twice(queue: WorkQueue) -> None:
+    queue.open_job(JOB, delay_s=0)
+    (job,) = queue.lease_jobs(Stage.PLAN, 1)
+    assert plan_next(queue, job, 0)
+    parts = [Manifest(Segment(n, 1, 0, 1), inputs=1, tokens=5) for n in range(2)]
+    assert queue.cut_shard(take(queue), parts)
+
+    manifest = Manifest(Segment(1, 1, 1, 2), inputs=1, tokens=10)
+    made = queue.plan_shard(job, cursor=("1,1", "2,2"), route="openai", manifest=manifest, attempt=1)
+
+    assert made == 2
+    assert len(queue.shards_of(JOB)) == 3
 
 
 def test_waking_what_is_not_there_creates_nothing(redis: Any, queue: WorkQueue) -> None:

@@ -159,6 +159,8 @@ class RemoteBatch:
     """Why and how a batch that failed should be sent again; None: the same would fail again, or rows ran."""
     enqueued_limit_tokens: int | None = None
     """The account's limit of enqueued tokens, where it is why the batch failed."""
+    enqueued_limit_requests: int | None = None
+    """The same of enqueued requests."""
 
 
 class Provider(Protocol):

@@ -56,8 +56,8 @@ _MILLISECONDS_FROM = 1e11
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE = 16, 64, 512
 """OpenAI's limits of metadata: pairs, characters of a key, characters of a value."""
 
-_TOKEN_LIMIT = re.compile(r"Limit:\s*([\d,]+)\s*enqueued tokens", re.ASCII)
-"""The same error is used for enqueued requests, whose limit is no number of tokens."""
+_LIMIT = re.compile(r"Limit:\s*([\d,]+)\s*enqueued (tokens|requests)", re.ASCII)
+"""What the message of `token_limit_exceeded` names: a limit of tokens, for embeddings one of requests."""
 
 _MESSAGE_LIMIT = 500
 _STATUS_LIMIT = 40
@@ -98,7 +98,8 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         input_file_id=identifier(body.get("input_file_id")),
         shard_id=_text(_mapping(body.get("metadata")).get(SHARD_MARK)),
         send_again=_send_again(errors) if phase is BatchPhase.FAILED else None,
-        enqueued_limit_tokens=_enqueued_limit(errors),
+        enqueued_limit_tokens=_enqueued_limit(errors, "tokens"),
+        enqueued_limit_requests=_enqueued_limit(errors, "requests"),
     )
 
 
@@ -196,9 +197,9 @@ def _send_again(errors: tuple[LineError, ...]) -> SendAgain | None:
     return None
 
 
-def _enqueued_limit(errors: tuple[LineError, ...]) -> int | None:
+def _enqueued_limit(errors: tuple[LineError, ...], unit: str) -> int | None:
     for error in errors:
-        found = _TOKEN_LIMIT.search(error.message) if error.code == "token_limit_exceeded" else None
-        if found:
+        found = _LIMIT.search(error.message) if error.code == "token_limit_exceeded" else None
+        if found and found[2] == unit:
             return int(found[1].replace(",", "") or 0) or None
     return None

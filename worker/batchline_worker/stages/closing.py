@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchline_shared.ledger import Stage
 from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
+from batchline_worker.stages import admitting
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import ShardWork, Stage
+    from batchline_shared.ledger import ShardWork
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.context import WorkerContext
 
@@ -34,3 +36,6 @@ def close_unanswered(
             lander.unanswered(row, error_type, message)
         lander.flush()
     context.work.close_shard(shard, stage, message=message)
+    admitting.leave(context, shard)
+    if context.work.wake_job(shard.job_id):
+        context.nudge(Stage.PLAN)

@@ -9,13 +9,15 @@ import structlog
 from batchline_shared.dialects.jsonl import parse_line
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import ProviderError, ProviderRejectedError, ProviderUnavailableError
-from batchline_shared.ledger import Segment, ShardState, Stage
+from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.attempts import Attempt
 from batchline_worker.backoff import delay_s
 from batchline_worker.building import position_of
+from batchline_worker.cutting import part_of
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
+from batchline_worker.stages import admitting
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
 from batchline_worker.stages.reconcile import dead_with
@@ -65,6 +67,7 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     meta = context.jobs.find(shard.job_id)
     if meta is None:
         context.work.close_shard(shard, Stage.COLLECT, message="the job was deleted")
+        admitting.leave(context, shard)
         return
     # The lease is ours after the record was read: so the attempt that it names is not over before we begin.
     if not context.leases.renew(hold):
@@ -102,6 +105,7 @@ def _end(
     unconfirmed = int(shard.unconfirmed and not seen)
     fields: dict[str, str | int] = {"provider_status": batch.status, "unconfirmed": unconfirmed}
     fields["message"] = message
+    admitting.refine(context, meta, shard, lander)
     if context.work.close_shard(shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
         _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed, again=lander.deferred)
@@ -227,6 +231,7 @@ def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, ba
     left = lost_rows_of(context.jobs, shard.job_id, segment)
     if not 0 < len(left) < segment.rows:
         return False
+    kept = part_of(shard, left)
     _forget_refused(context, shard)
     message = f"sent again without {segment.rows - len(left)} requests that {shard.route} refused"
     context.work.release(
@@ -240,8 +245,8 @@ def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, ba
         provider_status="",
         gone=0,
         cuts=shard.cuts + 1,
-        segment=Segment.of(left, segment.chunk_from, segment.chunk_to).encode(),
         message=message,
+        **kept.fields(),
     )
     context.nudge(Stage.SUBMIT)
     _log.warning("sent_again_without_blamed", shard=shard.id, batch=batch.id, left=len(left))

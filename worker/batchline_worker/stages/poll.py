@@ -11,12 +11,14 @@ from redis.exceptions import RedisError
 
 from batchline_shared.errors import ProviderError, ProviderRejectedError
 from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.ledger.admission import REFUSED_S
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase, SendAgain
+from batchline_worker.stages import admitting
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.reconcile import dead_with, mark_started, ready_state
-from batchline_worker.stages.submit import MAX_UPLOADS
+from batchline_worker.stages.refusing import MAX_UPLOADS, no_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +32,6 @@ __all__ = ["LOST_AFTER", "work"]
 _log = structlog.get_logger("batchline.poll")
 
 _AT_ONCE = 50
-
-_FULL_WAIT_S = 60.0
-"""First wait after the provider had no room for a batch's tokens, in seconds; others must end."""
 
 LOST_AFTER = 80
 """How often in a row the provider must not know a batch, or its results, before they count as lost: about
@@ -138,6 +137,7 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
     if batch.phase.is_final:
         fields: dict[str, str | int] = {"provider_status": batch.status, "idle_polls": 0, "unseen": 0}
         context.work.release(shard, ShardState.COLLECTING, (Stage.POLL, Stage.COLLECT), 0.0, **fields)
+        admitting.leave(context, shard)
         context.nudge(Stage.COLLECT)
         _log.info("ended", shard=shard.id, batch=batch.id, status=batch.status)
         return
@@ -179,8 +179,12 @@ def _try_again(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> 
     """Send a batch again that was refused as a whole, unread: nothing ran, nothing is billed."""
     message = batch.errors[0].message if batch.errors else f"the batch failed ({batch.status})"
     if batch.send_again is SendAgain.NO_ROOM:
-        wait_s = max(delay_s(0, base_s=_FULL_WAIT_S), context.settings.poll_interval_s)
-        return _send_again(context, shard, ready_state(shard.file_id), wait_s, message)
+        # Its turn comes once a batch of its model ends, and wakes it then; others may use the account, too.
+        wait_s = jittered_s(REFUSED_S)
+        _send_again(context, shard, ready_state(shard.file_id), wait_s, message, no_room=shard.no_room + 1)
+        tokens, requests = batch.enqueued_limit_tokens, batch.enqueued_limit_requests
+        no_room(context, shard, tokens=tokens, requests=requests)
+        return True
     if batch.send_again is not None and shard.uploads < MAX_UPLOADS:
         wait_s = delay_s(shard.uploads)
         uploads = shard.uploads + 1

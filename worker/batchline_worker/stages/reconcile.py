@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["FRESH", "dead_with", "mark_started", "ready_state", "reconcile", "stop_double"]
+__all__ = ["FRESH", "dead_with", "mark_started", "plan_on", "ready_state", "reconcile", "stop_double"]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -126,6 +126,7 @@ def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch], *
     gating.leave(context, shard, batch_id=ours.id)
     _log.info("adopted", shard=shard.id, batch=ours.id)
     mark_started(context, shard)
+    plan_on(context, shard)
     for double in doubles:
         if not double.phase.is_final:
             stop_double(context, shard, double, kept=ours.id)
@@ -146,6 +147,12 @@ def mark_started(context: WorkerContext, shard: ShardWork) -> None:
     context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=before, stamp="submitted_ms")
 
 
+def plan_on(context: WorkerContext, shard: ShardWork) -> None:
+    """Let a job's planning go on that waited for this shard to be created, or given up."""
+    if context.work.wake_job(shard.job_id):
+        context.nudge(Stage.PLAN)
+
+
 def ready_state(file_id: str) -> ShardState:
     """Where a shard stands that may be created again: with its file, or, where there is none, without."""
     return ShardState.UPLOADED if file_id else ShardState.PENDING
@@ -160,7 +167,10 @@ def _cannot_tell(context: WorkerContext, shard: ShardWork, message: str) -> None
     fields: dict[str, str | int] = {"idle_polls": shard.idle_polls + 1, "message": message}
     if not shard.blind_ms:
         fields["blind_ms"] = "@now"
-    elif context.work.now_ms() - shard.blind_ms > context.settings.doubt_after_s * 1000:
+    elif (
+        context.work.now_ms() - shard.blind_ms > context.settings.doubt_after_s * 1000
+        and not context.admission.paused(shard.route)
+    ):
         _doubt(context, shard, message)
         return
     wait_s = delay_s(shard.idle_polls)

@@ -24,10 +24,18 @@ from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.providers.base import Submission
-from batchline_worker.stages import gating
+from batchline_worker.stages import admitting, gating
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import FRESH, mark_started, ready_state, reconcile, stop_double
+from batchline_worker.stages.reconcile import (
+    FRESH,
+    mark_started,
+    plan_on,
+    ready_state,
+    reconcile,
+    stop_double,
+)
+from batchline_worker.stages.refusing import give_up, refused, rejected
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, ShardWork
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     from batchline_worker.leases import Hold
     from batchline_worker.providers.base import Provider, RemoteBatch
 
-__all__ = ["MAX_UPLOADS", "work"]
+__all__ = ["work"]
 
 _log = structlog.get_logger("batchline.submit")
 
@@ -44,14 +52,8 @@ _AGAIN = (Stage.SUBMIT, Stage.SUBMIT)
 _MARGIN_S = 2.0
 """What a lease must hold beyond the create's time-out when the call starts."""
 
-MAX_UPLOADS = 5
-"""How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
-
 _GATE_S = 1.5
 """Longest wait while another creation of the account is under way, in seconds; most last a moment."""
-
-_MAX_WAIT_S = 600.0
-"""Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
 
 
 def work(context: WorkerContext) -> int:
@@ -72,10 +74,13 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     meta = context.jobs.find(shard.job_id)
     if meta is None:
         context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
+        admitting.leave(context, shard)
         return
     if hold_back(context, meta, shard):
         return
     try:
+        if not admitting.enter(context, meta, shard):
+            return
         if not gating.enter(context, shard):
             wait_s = delay_s(shard.idle_polls, base_s=0.2, cap_s=_GATE_S)
             idle = shard.idle_polls + 1
@@ -83,9 +88,9 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
             return
         prepared = _prepared(context, meta, shard)
     except ProviderRejectedError as error:
-        _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+        give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
     except ProviderError as error:
-        _refused(context, shard, ShardState.PENDING, error)
+        refused(context, shard, ShardState.PENDING, error)
     except Exception:
         # Nothing has been announced, so nothing is in question: others need not wait for our lease to end.
         gating.leave(context, shard)
@@ -147,23 +152,17 @@ def _create(context: WorkerContext, shard: ShardWork, submission: Submission, ho
     try:
         batch = context.provider(shard.route).create(submission)
     except ProviderRejectedError as error:
-        _rejected(context, shard, error)
+        context.admission.succeeded(shard.route)
+        rejected(context, shard, error)
     except (ProviderAuthError, ProviderBusyError) as error:
-        _refused(context, shard, ready_state(submission.file_id), error)
+        refused(context, shard, ready_state(submission.file_id), error)
     except ProviderError as error:
         # Only what proves a refusal may be followed by another creation.
+        admitting.note_failure(context, shard, error)
         _unknown(context, shard, str(error))
     else:
+        context.admission.succeeded(shard.route)
         _record(context, shard, batch)
-
-
-def _rejected(context: WorkerContext, shard: ShardWork, error: ProviderRejectedError) -> None:
-    """The same creation would be refused again; but a file that has expired may be uploaded anew."""
-    file_is_gone = error.status_code in (400, 404) and "file" in str(error).lower()
-    if file_is_gone and shard.uploads < MAX_UPLOADS:
-        _refused(context, shard, ShardState.PENDING, error, file_id="", uploads=shard.uploads + 1)
-    else:
-        _give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
 
 
 def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
@@ -181,6 +180,7 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
     _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
     gating.leave(context, shard, batch_id=batch.id)
     mark_started(context, shard)
+    plan_on(context, shard)
     if shard.message:
         context.jobs.explain(shard.job_id, "")
 
@@ -204,46 +204,6 @@ def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:
     quiet_s = context.settings.reconcile_quiet_s
     context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s, message=message)
     _log.warning("submission_unknown", shard=shard.id, quiet_s=quiet_s, reason=message)
-
-
-def _refused(
-    context: WorkerContext, shard: ShardWork, state: ShardState, error: ProviderError, **more: str | int
-) -> None:
-    """Nothing was accepted: try again later, or give up once it has gone on for too long."""
-    message = str(error)
-    fields: dict[str, str | int] = {**more, "attempts": shard.attempts + 1, "message": message}
-    if not shard.refused_ms:
-        fields["refused_ms"] = "@now"
-    elif _refused_for_s(context, shard) > context.settings.submit_give_up_s:
-        _give_up(context, shard, _kind_of(error), message)
-        return
-    wait_s = delay_s(shard.attempts)
-    if isinstance(error, ProviderBusyError) and error.retry_after_s is not None:
-        wait_s = min(max(wait_s, error.retry_after_s), _MAX_WAIT_S)
-    context.work.release(shard, state, _AGAIN, wait_s, **fields)
-    gating.leave(context, shard)
-    context.jobs.explain(shard.job_id, message)
-    _log.warning("refused", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
-
-
-def _refused_for_s(context: WorkerContext, shard: ShardWork) -> float:
-    return context.work.now_ms() / 1000 - shard.refused_ms / 1000
-
-
-def _kind_of(error: ProviderError) -> ErrorType:
-    if error.code == "insufficient_quota":
-        return ErrorType.QUOTA_EXHAUSTED
-    if isinstance(error, ProviderAuthError):
-        return ErrorType.PROVIDER_ERROR
-    return ErrorType.RATE_LIMITED if isinstance(error, ProviderBusyError) else ErrorType.PROVIDER_ERROR
-
-
-def _give_up(context: WorkerContext, shard: ShardWork, kind: ErrorType, message: str) -> None:
-    context.jobs.explain(shard.job_id, message)
-    close_unanswered(context, shard, Stage.SUBMIT, kind, message)
-    gating.leave(context, shard)
-    context.nudge(Stage.SETTLE)
-    _log.warning("given_up", shard=shard.id, error_type=str(kind), reason=message)
 
 
 def _close_cancelled(context: WorkerContext, shard: ShardWork) -> None:

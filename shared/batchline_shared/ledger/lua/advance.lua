@@ -20,6 +20,9 @@ if ARGV[5] ~= '' then
   -- creation of unknown outcome must, for its quiet period. One that the holder
   -- knew of is in its delay: a provider that cannot cancel is not asked in a loop.
   if cancel == 1 and ARGV[7] == '0' and ARGV[4] ~= 'submitting' then delay = 0 end
+  -- Nor must what woke it under this very lease, see wake.lua.
+  local woken = redis.call('HGET', KEYS[1], 'woken') == ARGV[2]
+  if woken and (ARGV[4] == 'pending' or ARGV[4] == 'uploaded' or ARGV[4] == 'plan') then delay = 0 end
   redis.call('ZADD', KEYS[4], now + delay, ARGV[1])
 end
 return {1, now, cancel}

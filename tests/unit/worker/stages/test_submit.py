@@ -287,8 +287,8 @@ def test_a_refusal_waits_and_is_tried_again(
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(BUSY, "rate_limited"), (QUOTA, "quota_exhausted"), (AUTH, "provider_error")],
-    ids=["429", "quota", "401"],
+    [(QUOTA, "quota_exhausted"), (AUTH, "provider_error")],
+    ids=["quota", "401"],
 )
 def test_refusals_without_end_give_up_and_say_why(
     bench: WorkerBench, error: ProviderError, kind: str
@@ -302,6 +302,19 @@ def test_refusals_without_end_give_up_and_say_why(
     assert job.info().errors == {kind: 3}
     assert str(error) in job.info().message
     assert bench.provider.batches == {}
+    bench.assert_whole(job)
+
+
+def test_a_provider_that_is_busy_is_waited_for_a_whole_day(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.provider.fail("create", BUSY, times=200)
+    with pytest.raises(AssertionError, match="never ends"):
+        bench.finish(job, rounds=60)
+
+    bench.later(24 * 3600)
+
+    assert bench.finish(job) is JobStatus.FAILED
+    assert job.info().errors == {"rate_limited": 3}
     bench.assert_whole(job)
 
 
@@ -460,7 +473,7 @@ def test_a_job_that_is_deleted_before_its_upload_ends_quietly(bench: WorkerBench
 
 def test_refusals_are_no_creations_of_unknown_outcome(bench: WorkerBench) -> None:
     job = bench.enqueue(3)
-    bench.provider.fail("create", ProviderBusyError("openai", "slow down"), times=25)
+    bench.provider.fail("create", ProviderBusyError("openai", "slow down", status_code=429), times=25)
     bench.provider.fail("create", lost_reply())
 
     for _ in range(40):

@@ -1,0 +1,117 @@
+"""What follows when a provider refuses a shard, and nothing was accepted: again later, or given up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from batchline_shared.accounts import parse_model
+from batchline_shared.errors import ProviderAuthError, ProviderBusyError, ProviderError, ProviderRejectedError
+from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.outcomes import ErrorType
+from batchline_worker.backoff import delay_s
+from batchline_worker.stages import admitting, gating
+from batchline_worker.stages.closing import close_unanswered
+
+if TYPE_CHECKING:
+    from batchline_shared.ledger import ShardWork
+    from batchline_worker.context import WorkerContext
+
+__all__ = ["MAX_UPLOADS", "give_up", "no_room", "refused", "rejected"]
+
+_log = structlog.get_logger("batchline.submit")
+
+_AGAIN = (Stage.SUBMIT, Stage.SUBMIT)
+
+MAX_UPLOADS = 5
+"""How often a file that the provider cannot find is uploaded again; it says so by mistake at times."""
+
+_TOO_MANY = 429
+"""HTTP's own number."""
+
+_MAX_WAIT_S = 600.0
+"""Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
+
+_PATIENCE_S = 24 * 3600.0
+"""For how long a shard is tried again whose provider fails or is busy: that passes, unlike a missing key."""
+
+
+def rejected(context: WorkerContext, shard: ShardWork, error: ProviderRejectedError) -> None:
+    """The same creation would be refused again; but a file that has expired may be uploaded anew."""
+    file_is_gone = error.status_code in (400, 404) and "file" in str(error).lower()
+    if file_is_gone and shard.uploads < MAX_UPLOADS:
+        refused(context, shard, ShardState.PENDING, error, file_id="", uploads=shard.uploads + 1)
+    else:
+        give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+
+
+def refused(
+    context: WorkerContext, shard: ShardWork, state: ShardState, error: ProviderError, **more: str | int
+) -> None:
+    """Nothing was accepted: try again later, or give up once it has gone on for too long."""
+    message = str(error)
+    fields: dict[str, str | int] = {**more, "attempts": shard.attempts + 1, "message": message}
+    if not shard.refused_ms:
+        fields["refused_ms"] = "@now"
+    elif _refused_for_s(context, shard) > _patience_s(context, error):
+        give_up(context, shard, _kind_of(error), message)
+        return
+    wait_s = delay_s(shard.attempts)
+    if isinstance(error, ProviderBusyError) and error.retry_after_s is not None:
+        wait_s = min(max(wait_s, error.retry_after_s), _MAX_WAIT_S)
+    context.work.release(shard, state, _AGAIN, wait_s, **fields)
+    gating.leave(context, shard)
+    admitting.note_failure(context, shard, error)
+    if _is_full(error):
+        no_room(context, shard)
+    else:
+        admitting.leave(context, shard)
+    context.jobs.explain(shard.job_id, message)
+    _log.warning("refused", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
+
+
+def no_room(
+    context: WorkerContext, shard: ShardWork, *, tokens: int | None = None, requests: int | None = None
+) -> None:
+    """Send a shard back to its place in line that the provider had no room for; with limits that it named."""
+    meta = context.jobs.find(shard.job_id)
+    if meta is not None:
+        name = parse_model(meta.model).name
+        room = context.admission
+        woken = room.learn(shard.route, name, shard_id=shard.id, limit_tokens=tokens, limit_requests=requests)
+        admitting.wake(context, woken)
+
+
+def _is_full(error: ProviderError) -> bool:
+    """Whether a refusal may be for want of room: it says neither what is wrong nor when to come again."""
+    busy = isinstance(error, ProviderBusyError) and error.retry_after_s is None
+    return busy and error.status_code == _TOO_MANY and error.code != "insufficient_quota"
+
+
+def _patience_s(context: WorkerContext, error: ProviderError) -> float:
+    """Seconds of refusals after which it is given up; an outage passes by itself, a missing key does not."""
+    passes = not isinstance(error, ProviderAuthError) and error.code != "insufficient_quota"
+    give_up_s = context.settings.submit_give_up_s
+    return max(give_up_s, _PATIENCE_S) if passes else give_up_s
+
+
+def _refused_for_s(context: WorkerContext, shard: ShardWork) -> float:
+    return context.work.now_ms() / 1000 - shard.refused_ms / 1000
+
+
+def _kind_of(error: ProviderError) -> ErrorType:
+    if error.code == "insufficient_quota":
+        return ErrorType.QUOTA_EXHAUSTED
+    if isinstance(error, ProviderAuthError):
+        return ErrorType.PROVIDER_ERROR
+    return ErrorType.RATE_LIMITED if isinstance(error, ProviderBusyError) else ErrorType.PROVIDER_ERROR
+
+
+def give_up(context: WorkerContext, shard: ShardWork, kind: ErrorType, message: str) -> None:
+    """End a shard that the provider will not take."""
+    context.jobs.explain(shard.job_id, message)
+    close_unanswered(context, shard, Stage.SUBMIT, kind, message)
+    gating.leave(context, shard)
+    context.nudge(Stage.SETTLE)
+    _log.warning("given_up", shard=shard.id, error_type=str(kind), reason=message)
