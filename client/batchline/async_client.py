@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchline.job import Job, JobInfo
     from batchline.policy import RetryPolicy
     from batchline.requests import BatchRequest
-    from batchline_shared.ledger import JobStatus
+    from batchline_shared.ledger import JobStatus, Priority
     from batchline_shared.settings import Settings
 
 __all__ = ["AsyncBatchClient", "EnqueueOptions"]
@@ -46,6 +46,7 @@ class EnqueueOptions(TypedDict, total=False):
     options: Mapping[str, Any] | None
     retention_s: int | None
     retry: RetryPolicy | None
+    priority: Priority | str
 
 
 class AsyncBatchClient:

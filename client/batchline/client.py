@@ -15,7 +15,7 @@ from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
-from batchline_shared.ledger import JobStatus
+from batchline_shared.ledger import JobStatus, Priority
 from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class BatchClient:
         endpoint: str | None = None,
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
+        priority: Priority | str = "normal",
     ) -> Job[M]: ...
 
     @overload
@@ -102,6 +103,7 @@ class BatchClient:
         endpoint: Literal["/v1/embeddings"],
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
+        priority: Priority | str = "normal",
     ) -> Job[list[float]]: ...
 
     @overload
@@ -121,6 +123,7 @@ class BatchClient:
         endpoint: str | None = None,
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
+        priority: Priority | str = "normal",
     ) -> Job[str]: ...
 
     def enqueue(
@@ -139,6 +142,7 @@ class BatchClient:
         endpoint: str | None = None,
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
+        priority: Priority | str = "normal",
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -163,6 +167,7 @@ class BatchClient:
             retention_s: Seconds for which the job is kept once it has ended, 0 until it is deleted; None: as
                 the workers' settings say.
             retry: Which failed requests are sent again by themselves; None: as the settings say.
+            priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
 
         Returns:
             A handle on the job.
@@ -194,6 +199,7 @@ class BatchClient:
             idempotency_key,
             retention_s,
             retry=retry or RetryPolicy.default(self.connection.settings),
+            priority=priority,
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
         )

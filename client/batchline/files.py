@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchline.connection import Connection
     from batchline.estimating import CostEstimate
     from batchline_shared.dialects.base import Dialect, FileLine
+    from batchline_shared.ledger import Priority
     from batchline_shared.settings import Settings
 
 __all__ = [
@@ -134,6 +135,7 @@ def enqueue_file(
     max_cost_usd: Decimal | None = None,
     retention_s: int | None = None,
     retry: RetryPolicy | None = None,
+    priority: Priority | str = "normal",
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -147,6 +149,7 @@ def enqueue_file(
         max_cost_usd: As `BatchClient.enqueue`.
         retention_s: As there.
         retry: As there.
+        priority: As there.
 
     Returns:
         The job's id.
@@ -172,6 +175,7 @@ def enqueue_file(
             max_cost_usd=max_cost_usd,
             price_list=price_list_of(model, account),
             retry=retry or RetryPolicy.default(connection.settings),
+            priority=priority,
         )
         return enqueue_rows(connection, plan, file.requests())
 

@@ -11,6 +11,7 @@ import orjson
 
 from batchline.policy import RetryPolicy
 from batchline_shared.errors import InvalidInputError
+from batchline_shared.ledger import Priority
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -39,6 +40,7 @@ class JobPlan:
     """Whose prices hold; empty: nobody knows."""
     retention_s: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    priority: Priority | str = "normal"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -69,6 +71,8 @@ class JobPlan:
             type(self.retention_s) is not int or not 0 <= self.retention_s <= _LONGEST_S
         ):
             raise InvalidInputError(f"retention_s must be whole seconds, 0 (for ever) to {_LONGEST_S}")
+        if self.priority not in list(Priority):
+            raise InvalidInputError(f"priority must be one of {', '.join(Priority)}, not {self.priority!r}")
 
     @property
     def encoded_template(self) -> bytes:
@@ -96,4 +100,5 @@ class JobPlan:
             "max_cost_usd": str(self.max_cost_usd or ""),
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
             **self.retry.fields(),
+            "priority": str(self.priority),
         }

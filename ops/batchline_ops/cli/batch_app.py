@@ -15,6 +15,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Force,
     IdempotencyKey,
     JobId,
+    JobPriority,
     MaxAttempts,
     MaxCost,
     Metadata,
@@ -63,6 +64,7 @@ def create_from_file_command(
     idempotency_key: IdempotencyKey = None,
     retention_s: RetentionS = None,
     max_attempts: MaxAttempts = None,
+    priority: JobPriority = "normal",
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -82,6 +84,7 @@ def create_from_file_command(
             idempotency_key=idempotency_key,
             retention_s=retention_s,
             max_attempts=max_attempts,
+            priority=priority,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,
@@ -104,6 +107,7 @@ def submit_command(
     idempotency_key: IdempotencyKey = None,
     retention_s: RetentionS = None,
     max_attempts: MaxAttempts = None,
+    priority: JobPriority = "normal",
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -130,6 +134,7 @@ def submit_command(
             idempotency_key=idempotency_key,
             retention_s=retention_s,
             max_attempts=max_attempts,
+            priority=priority,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,
@@ -207,6 +212,16 @@ def costs_command(
     session = session_of(context)
     with session.client() as client:
         return show_costs(client, by, since=since, as_json=as_json or session.as_json)
+
+
+@batch_app.command("room")
+def room_command(context: typer.Context, as_json: JsonFlag = False) -> ExitCode:  # noqa: FBT002
+    """Show how much of each account's limits is used, and who waits for room."""
+    from batchline_ops.cli.room import show_room
+
+    session = session_of(context)
+    with session.client() as client:
+        return show_room(client, as_json=as_json or session.as_json)
 
 
 @batch_app.command("status")

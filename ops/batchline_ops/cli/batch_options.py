@@ -78,6 +78,13 @@ CursorFile = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Cancel a job that runs, and wait for its end first.")]
+JobPriority = Annotated[
+    str,
+    typer.Option(
+        "--priority", metavar="LEVEL", help="low, normal or high: who goes first where jobs wait for room."
+    ),
+]
+
 MaxAttempts = Annotated[
     int | None,
     typer.Option(

@@ -35,6 +35,7 @@ def create_from_file(
     idempotency_key: str | None,
     retention_s: int | None,
     max_attempts: int | None,
+    priority: str,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -52,6 +53,7 @@ def create_from_file(
         idempotency_key=idempotency_key,
         retention_s=retention_s,
         retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
+        priority=priority,
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
     )
@@ -71,6 +73,7 @@ def submit_requests(
     idempotency_key: str | None,
     retention_s: int | None,
     max_attempts: int | None,
+    priority: str,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -97,6 +100,7 @@ def submit_requests(
                 idempotency_key=idempotency_key,
                 retention_s=retention_s,
                 retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
+                priority=priority,
                 max_cost_usd=max_cost_usd,
                 endpoint=endpoint,
             )

@@ -12,7 +12,7 @@ from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
-from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus
+from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.row_moves import Landing
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import (
@@ -40,6 +40,7 @@ __all__ = [
     "Landing",
     "Manifest",
     "Overview",
+    "Priority",
     "RowTally",
     "Segment",
     "ShardState",

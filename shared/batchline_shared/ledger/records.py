@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchline_shared.pricing.spent import Spent
 
-__all__ = ["FINAL", "STAGING", "JobMeta", "JobStatus", "as_int", "as_text"]
+__all__ = ["FINAL", "STAGING", "JobMeta", "JobStatus", "Priority", "as_int", "as_text"]
 
 
 class JobStatus(StrEnum):
@@ -51,6 +51,19 @@ class JobStatus(StrEnum):
     def is_final(self) -> bool:
         """Whether the job has ended."""
         return self in FINAL
+
+
+class Priority(StrEnum):
+    """How much of the room that jobs wait for is a job's."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+    @property
+    def weight(self) -> float:
+        """Its share beside others: the next higher priority gets 8 times as much."""
+        return {Priority.LOW: 1 / 8, Priority.NORMAL: 1.0, Priority.HIGH: 8.0}[self]
 
 
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
@@ -121,6 +134,7 @@ class JobMeta:
     """Error types that are tried again."""
     backoff_s: float
     """Seconds before the second attempt; twice as long before each further one."""
+    priority: Priority
     logged: int
     """Chunks of failures that were tried again."""
     input_tokens: int
@@ -175,6 +189,7 @@ class JobMeta:
                 last_attempt=as_int(record, b"last_attempt"),
                 retry_on=frozenset(as_text(record, b"retry_on").split()),
                 backoff_s=float(as_text(record, b"backoff_s") or 0),
+                priority=Priority(as_text(record, b"priority") or Priority.NORMAL),
                 logged=as_int(record, b"logged"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),

@@ -96,6 +96,10 @@ def ask(
     """Ask for room; for a single request, which cannot be cut, for all that there is at most."""
     context.routes.add(model.route)
     tokens, inputs = max(1, shard.tokens), shard.inputs or shard.segment.rows
+    alone = shard.segment.rows == 1 and shard.no_room < _TRIED_ALONE
+    if shard.segment.rows == 1 and not alone:
+        # Its place in line was for less than it seems to need; and those behind it have waited for its tries.
+        leave(context, shard)
     budgets = budgets_of(context, model)
     while True:
         answer = context.admission.ask(
@@ -104,11 +108,11 @@ def ask(
             shard.id,
             tokens=tokens,
             requests=inputs,
-            weight=1.0,
+            weight=meta.priority.weight,
             flow=meta.id,
             limits=budgets,
         )
-        if not isinstance(answer, TooLarge) or shard.segment.rows > 1 or shard.no_room >= _TRIED_ALONE:
+        if not isinstance(answer, TooLarge) or not alone:
             return answer
         # Estimates may be wrong: with the whole room to itself, the provider is to decide.
         tokens = max(1, min(tokens - 1, answer.limit_tokens or tokens))

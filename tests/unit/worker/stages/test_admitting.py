@@ -7,7 +7,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from batchline import JobStatus
+from batchline import InvalidInputError, JobStatus
 from batchline_shared.errors import ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.providers.base import LineError
@@ -228,3 +228,28 @@ def test_estimates_follow_what_the_provider_reports() -> None:
     factor = work.context.admission.factor("openai", "gpt-4o-mini")
 
     assert factor == pytest.approx(0.25), "the scripted answers report 3 tokens for each request"
+
+
+def test_the_job_of_higher_priority_goes_first() -> None:
+    work = bench(batches_in_flight=1)
+    jobs = {name: work.enqueue(3 * 3, priority=name) for name in ("low", "normal", "high")}
+    work.run(Stage.PLAN)
+    # All are in line before the first of them gets its room.
+    work.context.admission.pause("openai", 60)
+    work.run()
+    work.later(61)
+    work.later(61)
+    work.run()
+
+    order = []
+    for _ in range(9):
+        (batch,) = [one for one in work.provider.batches.values() if not one.phase.is_final]
+        order += [name for name, job in jobs.items() if batch.id in {s.batch_id for s in work.shards(job)}]
+        end_one(work)
+
+    assert order == ["high"] * 3 + ["normal"] * 3 + ["low"] * 3
+
+
+def test_a_priority_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="low, normal, high, not 'urgent'"):
+        bench().enqueue(3, priority="urgent")
