@@ -84,6 +84,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        linger_s: float | None = None,
     ) -> Job[M]: ...
 
     @overload
@@ -104,6 +105,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        linger_s: float | None = None,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -124,6 +126,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        linger_s: float | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -143,6 +146,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        linger_s: float | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -168,6 +172,8 @@ class BatchClient:
                 the workers' settings say.
             retry: Which failed requests are sent again by themselves; None: as the settings say.
             priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
+            linger_s: Seconds for which requests that do not fill a batch may wait for those of other jobs to
+                share one; 0: the job has its own batches; None: as the settings say.
 
         Returns:
             A handle on the job.
@@ -200,6 +206,7 @@ class BatchClient:
             retention_s,
             retry=retry or RetryPolicy.default(self.connection.settings),
             priority=priority,
+            linger_s=self.connection.settings.linger_s if linger_s is None else linger_s,
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
         )

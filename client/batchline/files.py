@@ -136,6 +136,7 @@ def enqueue_file(
     retention_s: int | None = None,
     retry: RetryPolicy | None = None,
     priority: Priority | str = "normal",
+    linger_s: float | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -150,6 +151,7 @@ def enqueue_file(
         retention_s: As there.
         retry: As there.
         priority: As there.
+        linger_s: As there.
 
     Returns:
         The job's id.
@@ -176,6 +178,7 @@ def enqueue_file(
             price_list=price_list_of(model, account),
             retry=retry or RetryPolicy.default(connection.settings),
             priority=priority,
+            linger_s=connection.settings.linger_s if linger_s is None else linger_s,
         )
         return enqueue_rows(connection, plan, file.requests())
 

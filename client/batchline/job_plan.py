@@ -12,6 +12,7 @@ import orjson
 from batchline.policy import RetryPolicy
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import Priority
+from batchline_shared.settings import LONGEST_LINGER_S
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -41,13 +42,15 @@ class JobPlan:
     retention_s: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     priority: Priority | str = "normal"
+    linger_s: float = field(default=0.0, kw_only=True)
+    """Seconds for which its requests may wait for others to share a provider batch with."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
 
         Raises:
             InvalidInputError: The metadata is no mapping, not JSON, or too large; an option is not JSON;
-                the idempotency key is no text; the retention is no time.
+                the idempotency key is no text; the retention or the linger is no time.
         """
         try:
             _ = self.encoded_template
@@ -73,6 +76,8 @@ class JobPlan:
             raise InvalidInputError(f"retention_s must be whole seconds, 0 (for ever) to {_LONGEST_S}")
         if self.priority not in list(Priority):
             raise InvalidInputError(f"priority must be one of {', '.join(Priority)}, not {self.priority!r}")
+        if type(self.linger_s) not in (int, float) or not 0 <= self.linger_s <= LONGEST_LINGER_S:
+            raise InvalidInputError(f"linger_s must be seconds, 0 (own batches) to {LONGEST_LINGER_S:g}")
 
     @property
     def encoded_template(self) -> bytes:
@@ -97,6 +102,7 @@ class JobPlan:
             "metadata": orjson.dumps(dict(self.metadata)),
             "idem": self.digest,
             "price_list": self.price_list,
+            "linger_s": str(self.linger_s),
             "max_cost_usd": str(self.max_cost_usd or ""),
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
             **self.retry.fields(),

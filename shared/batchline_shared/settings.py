@@ -7,7 +7,7 @@ not here: only workers read them (`batchline_worker.settings`).
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, model_validator
@@ -17,7 +17,10 @@ from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelNa
 from batchline_shared.errors import ConfigurationError, InvalidModelError
 from batchline_shared.limits import AccountLimits
 
-__all__ = ["Settings", "describe_invalid"]
+__all__ = ["LONGEST_LINGER_S", "Settings", "describe_invalid"]
+
+LONGEST_LINGER_S: Final = 24 * 3600.0
+"""A longer wait than a provider's own window is a mistake."""
 
 
 class Settings(BaseSettings):
@@ -84,6 +87,10 @@ class Settings(BaseSettings):
 
     retry_backoff_s: float = Field(default=30.0, ge=0.0, le=7 * 24 * 3600.0)
     """Seconds before a job's second attempt, where `enqueue` does not say; doubled for each further one."""
+
+    linger_s: float = Field(default=0.0, ge=0.0, le=LONGEST_LINGER_S)
+    """Seconds for which a job's requests may wait for others to share a provider batch with, where `enqueue`
+    does not say; 0: every job has its own batches."""
 
     retention_s: int = Field(default=30 * 24 * 3600, ge=0)
     """Seconds for which a finished job is kept. 0: until it is deleted. Default: 30 days, as OpenAI does."""

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchline_shared.dialects.base import Dialect
-    from batchline_shared.ledger import JobMeta, JobStore, ShardWork
+    from batchline_shared.ledger import JobMeta, JobStore
     from batchline_shared.settings import Settings
+    from batchline_worker.parts import Part, Parts
 
 __all__ = ["build_input", "dialect_of", "position_of", "wire_prefix"]
 
@@ -56,20 +57,29 @@ def dialect_of(settings: Settings, meta: JobMeta) -> Dialect:
     return dialect(meta.provider, meta.endpoint, account)
 
 
-def build_input(store: JobStore, settings: Settings, meta: JobMeta, shard: ShardWork) -> BinaryIO:
+def build_input(store: JobStore, settings: Settings, wire_name: str, parts: Parts) -> BinaryIO:
     """Stream a shard's requests into the provider's form; the same shard always gives the same bytes.
+
+    Args:
+        store: Where the jobs lie.
+        settings: Of this worker.
+        wire_name: The shard's.
+        parts: The shard's.
 
     Returns:
         A file at its start, to be closed by the caller.
 
     Raises:
+        JobNotFoundError: A job has been deleted.
         LedgerError: Requests are missing or damaged.
     """
-    speech = dialect_of(settings, meta)
     target = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
-        for lines in _lines(store, meta, shard, speech):
-            target.write(b"".join(lines))
+        for part in parts:
+            meta = store.meta(part.job_id)
+            writer = _Lines(dialect_of(settings, meta), meta, wire_name)
+            for lines in writer.chunks(store, part, parts.left_out):
+                target.write(b"".join(lines))
     except BaseException:
         target.close()
         raise
@@ -77,25 +87,36 @@ def build_input(store: JobStore, settings: Settings, meta: JobMeta, shard: Shard
     return target
 
 
-def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) -> Iterator[list[bytes]]:
-    """A shard's lines, chunk by chunk."""
-    template = orjson.loads(meta.template)
-    head, middle, tail = speech.line_ends(meta.template)
-    start = head + wire_prefix(shard.wire_name).encode()
-    segment = shard.segment
-    picked = set(segment.picked)
-    end_row = segment.first_row + segment.rows
-    infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
-    needed = needed_chunks(segment, infos)
-    position = 0
-    for (_, info), rows in zip(needed, store.rows(meta.id, [number for number, _ in needed]), strict=True):
-        lines = []
-        for number, row in enumerate(rows, start=info.first_row):
-            if (number not in picked) if picked else not segment.first_row <= number < end_row:
-                continue
-            if row[0] == _OBJECT:
-                lines.append(speech.object_line(f"{wire_prefix(shard.wire_name)}{position}", template, row))
-            else:
-                lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
-            position += 1
-        yield lines
+class _Lines:
+    """Writes lines of one job."""
+
+    def __init__(self, speech: Dialect, meta: JobMeta, wire_name: str) -> None:
+        self._speech = speech
+        self._meta = meta
+        self._prefix = wire_prefix(wire_name)
+        self._template = orjson.loads(meta.template)
+        head, self._middle, self._tail = speech.line_ends(meta.template)
+        self._start = head + self._prefix.encode()
+
+    def chunks(self, store: JobStore, part: Part, left_out: frozenset[int]) -> Iterator[list[bytes]]:
+        """A part's lines, chunk by chunk."""
+        segment, job_id = part.segment, self._meta.id
+        picked = set(segment.picked)
+        end_row = segment.first_row + segment.rows
+        infos = store.infos(job_id, segment.chunk_from, segment.chunk_to)
+        needed = needed_chunks(segment, infos)
+        position = part.first
+        for (_, info), rows in zip(needed, store.rows(job_id, [number for number, _ in needed]), strict=True):
+            lines = []
+            for number, row in enumerate(rows, start=info.first_row):
+                if (number not in picked) if picked else not segment.first_row <= number < end_row:
+                    continue
+                if position not in left_out:
+                    lines.append(self._line(position, row))
+                position += 1
+            yield lines
+
+    def _line(self, position: int, row: bytes) -> bytes:
+        if row[0] == _OBJECT:
+            return self._speech.object_line(f"{self._prefix}{position}", self._template, row)
+        return b"%b%d%b%b%b" % (self._start, position, self._middle, row, self._tail)

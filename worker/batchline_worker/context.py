@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Admission, Gates, JobStore, Stage, WorkQueue, open_ledger
+from batchline_shared.ledger import Admission, Gates, JobStore, Pools, Stage, WorkQueue, open_ledger
 from batchline_worker.leases import LeaseKeeper
 from batchline_worker.providers.registry import make_provider
 
@@ -50,6 +50,7 @@ class WorkerContext:
         self.admission = Admission(self.redis)
         self.routes: set[str] = set()
         """Provider accounts in which this process has asked for room."""
+        self.pools = Pools(self.redis)
         self.leases = LeaseKeeper(self.work)
         self.stopping = threading.Event()
         """Set when the process is asked to stop: finish the row at hand and take no other."""

@@ -58,6 +58,8 @@ class PlannedShard(NamedTuple):
     manifest: Manifest
     cursor: str
     """`chunk,row`."""
+    bytes: int
+    """What its lines take of a batch, at most."""
 
 
 def shard_limits(context: WorkerContext, meta: JobMeta, model: ModelName) -> ShardLimits:
@@ -202,6 +204,7 @@ class _Draft:
     def close(self, next_chunk: int, next_row: int) -> PlannedShard:
         """The shard as it is, and an empty draft for the next one."""
         segment = Segment.of(self.rows, self._chunk_from, self._chunk_to)
-        planned = PlannedShard(Manifest(segment, self._inputs, self._tokens), f"{next_chunk},{next_row}")
+        manifest = Manifest(segment, self._inputs, self._tokens)
+        planned = PlannedShard(manifest, f"{next_chunk},{next_row}", self._bytes)
         self.rows, self._bytes, self._inputs, self._tokens = [], 0, 0, 0
         return planned

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from batchline_ops.cli.durations import seconds
+
 __all__ = [
     "After",
     "CursorFile",
@@ -15,6 +17,7 @@ __all__ = [
     "Force",
     "IdempotencyKey",
     "JobId",
+    "Linger",
     "MaxCost",
     "Metadata",
     "Model",
@@ -97,4 +100,13 @@ MaxAttempts = Annotated[
 RetentionS = Annotated[
     int | None,
     typer.Option(min=0, help="Seconds to keep the job once it has ended; 0: until it is deleted."),
+]
+Linger = Annotated[
+    float | None,
+    typer.Option(
+        parser=seconds,
+        metavar="DURATION",
+        help="Wait so long (30s, 5m, 1h) for requests of other jobs to share a batch with; 0: share none.",
+        show_default="as the settings say",
+    ),
 ]

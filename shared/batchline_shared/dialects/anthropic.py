@@ -51,6 +51,7 @@ class AnthropicMessages:
     provider = "anthropic"
     endpoint = "/v1/messages"
     id_field = "custom_id"
+    one_template = False
     inputs = None
 
     def __init__(self, account: Account) -> None:

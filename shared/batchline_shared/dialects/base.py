@@ -60,6 +60,8 @@ class Dialect(Protocol):
     """The provider's path of one request; what a job's record holds."""
     limits: Limits
     """Source: the provider's batch guide; see `docs/providers.md`."""
+    one_template: bool
+    """Whether all lines of a batch must share their template: Vertex AI loads them into one table."""
     id_field: str
     """The field of a request and of a result line that bears the request's id."""
 

@@ -28,6 +28,7 @@ class GeminiLines(GoogleLines):
 
     provider = "gemini"
     id_field = "key"
+    one_template = False
     # The Gemini API's batch guide, read 2026-09: 2 GB. It names no number of requests; ours is Vertex AI's.
     most = Limits(max_requests=200_000, max_bytes=2_000_000_000)
     reserved = MappingProxyType(

@@ -33,6 +33,7 @@ class VertexLines(GoogleLines):
 
     provider = "google"
     id_field = "custom_id"
+    one_template = True
     # Vertex AI's batch prediction guide, read 2026-09: 200,000 requests, 1 GB.
     most = Limits(max_requests=200_000, max_bytes=1_000_000_000)
     reserved = MappingProxyType({"cachedContent": "Vertex AI's batches do not take explicit caches"})

@@ -49,6 +49,7 @@ class GoogleLines:
     provider: str
     endpoint = "/generateContent"
     id_field: str
+    one_template: bool
     inputs = None
     most: Limits
     """What a batch may hold where the account does not say otherwise."""

@@ -40,6 +40,7 @@ class OpenAILines:
 
     provider = "openai"
     id_field = "custom_id"
+    one_template = False
     inputs: Callable[[bytes], int] | None = None
     endpoint: str
     conversation_field: str

@@ -12,7 +12,9 @@ from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
+from batchline_shared.ledger.pools import Berth, Pools, half_of, pool_of
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
+from batchline_shared.ledger.ride_records import Carriage, Ride
 from batchline_shared.ledger.row_moves import Landing
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import (
@@ -22,6 +24,7 @@ from batchline_shared.ledger.work_records import (
     ShardState,
     ShardWork,
     Stage,
+    job_of,
     shard_id,
 )
 
@@ -30,6 +33,8 @@ __all__ = [
     "Admission",
     "Admitted",
     "Advanced",
+    "Berth",
+    "Carriage",
     "ChunkInfo",
     "Gates",
     "InputChunk",
@@ -40,7 +45,9 @@ __all__ = [
     "Landing",
     "Manifest",
     "Overview",
+    "Pools",
     "Priority",
+    "Ride",
     "RowTally",
     "Segment",
     "ShardState",
@@ -50,8 +57,11 @@ __all__ = [
     "Wait",
     "WorkQueue",
     "connect",
+    "half_of",
+    "job_of",
     "open_ledger",
     "overview",
+    "pool_of",
     "redis_errors",
     "server_name",
     "shard_id",

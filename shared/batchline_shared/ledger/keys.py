@@ -34,6 +34,8 @@ __all__ = [
     "admission_prefix",
     "again",
     "attempts",
+    "berths",
+    "berths_prefix",
     "created_batches",
     "done",
     "due",
@@ -47,6 +49,8 @@ __all__ = [
     "meta",
     "outcomes",
     "partition_of",
+    "passengers",
+    "pool",
     "ready",
     "shards",
     "sweep",
@@ -199,7 +203,7 @@ def job_keys(job_id: str) -> list[str]:
 
 
 def partition_of(job_id: str) -> int:
-    """The partition that holds the work of a job and of its shards."""
+    """The partition that holds the work of a job and of its shards; of a pool, its keys and its carriers'."""
     return crc32(job_id.encode()) % PARTITIONS
 
 
@@ -215,7 +219,8 @@ def due(partition: int, stage: str) -> str:
 def work(partition: int, member: str) -> str:
     """Hash: the work record of a job (`work_records.JobWork`) or shard (`work_records.ShardWork`).
 
-    Written only by scripts that check the lease's token. TTL: none while the
+    Written only by scripts that check the lease's token; a rider's also by those that check that it rides in
+    the carrier whose worker calls them. TTL: none while the
     job lives, `retention_s` after, so that an audit can still pair batches. With a job that is
     deleted its work goes at once, but for shards whose files are still at the provider: those
     are due for cleaning up, and go within two days.
@@ -231,6 +236,37 @@ def work_prefix(partition: int) -> str:
 def shards(partition: int, job_id: str) -> str:
     """Sorted set: shard id → its number, for all shards of a job, in order. TTL as `work`."""
     return f"{PREFIX}:{{p{partition}}}:shards:{job_id}"
+
+
+def pool(partition: int, pool_id: str) -> str:
+    """Hash: `open`, the carrier that riders may join, perhaps; `number`, that of the newest carrier.
+
+    `join_pool.lua` writes it. TTL: two days after the last join; the next one then begins anew.
+    """
+    return f"{PREFIX}:{{p{partition}}}:pool:{pool_id}"
+
+
+def passengers(partition: int, pool_id: str) -> str:
+    """Hash: rider → `carrier number rows inputs tokens bytes`: which carrier each shard of a pool rides in.
+
+    `join_pool.lua` adds, `leave_pool.lua` takes away: when a rider leaves or is cancelled, when its carrier
+    leaves it out, and once it has ended. No TTL: losing a member would have its requests sent twice.
+    """
+    return f"{PREFIX}:{{p{partition}}}:passengers:{pool_id}"
+
+
+def berths(partition: int, carrier: str) -> str:
+    """Hash: number → `rider attempt segment`, of all riders that a carrier was made of, in their order.
+
+    `join_pool.lua` and `leave_pool.lua` write it while the carrier gathers; from then on it stays, so that
+    a position on the wire is the same row for ever. TTL: none while the carrier lives, then its own.
+    """
+    return berths_prefix(partition) + carrier
+
+
+def berths_prefix(partition: int) -> str:
+    """What the key of every carrier's berths in a partition starts with."""
+    return f"{PREFIX}:{{p{partition}}}:berths:"
 
 
 def tally(partition: int) -> str:

@@ -135,6 +135,8 @@ class JobMeta:
     backoff_s: float
     """Seconds before the second attempt; twice as long before each further one."""
     priority: Priority
+    linger_s: float
+    """Seconds for which its requests may wait for others to share a batch with; 0: they have their own."""
     logged: int
     """Chunks of failures that were tried again."""
     input_tokens: int
@@ -190,6 +192,7 @@ class JobMeta:
                 retry_on=frozenset(as_text(record, b"retry_on").split()),
                 backoff_s=float(as_text(record, b"backoff_s") or 0),
                 priority=Priority(as_text(record, b"priority") or Priority.NORMAL),
+                linger_s=float(as_text(record, b"linger_s") or 0),
                 logged=as_int(record, b"logged"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),

@@ -11,6 +11,7 @@ from batchline_shared.ledger.work_records import ShardState, Stage, shard_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchline_shared.ledger.ride_records import Ride
     from batchline_shared.ledger.work_records import JobWork, Manifest, ShardWork
 
 __all__ = ["ShardMaking"]
@@ -20,7 +21,14 @@ class ShardMaking(Leasing):
     """Makes shards, and has those looked at that may go on."""
 
     def plan_shard(
-        self, job: JobWork, *, cursor: tuple[str, str], route: str, manifest: Manifest, attempt: int
+        self,
+        job: JobWork,
+        *,
+        cursor: tuple[str, str],
+        route: str,
+        manifest: Manifest,
+        attempt: int,
+        ride: Ride | None = None,
     ) -> int | None:
         """Create a job's next shard and move its cursor from `cursor[0]` to `cursor[1]`, at once.
 
@@ -29,6 +37,7 @@ class ShardMaking(Leasing):
         """
         partition = keys.partition_of(job.id)
         fields = {"job": job.id, "route": route, "attempt": attempt, **manifest.fields()}
+        fields |= {} if ride is None else ride.fields()
         number = self._scripts.plan_shard(
             keys=[
                 keys.work(partition, job.id),

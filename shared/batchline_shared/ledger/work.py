@@ -209,7 +209,7 @@ class WorkQueue(ShardMaking):
                     keys.work(partition, shard.job_id),
                     keys.due(partition, Stage.SETTLE),
                 ],
-                args=[shard.id, shard.token, ShardState.DONE, shard.job_id, *flat(fields)],
+                args=[shard.id, shard.token, shard.job_id, *flat(fields)],
             )
         )
 

@@ -13,6 +13,8 @@ import orjson
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger.records import as_int, as_text
+from batchline_shared.ledger.ride_records import Carriage, Ride
+from batchline_shared.ledger.runs import rows_of, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,15 +23,18 @@ __all__ = ["JobWork", "Manifest", "Segment", "ShardState", "ShardWork", "Stage",
 
 _JOB = "job_"
 
+_POOL = "pool-"
+
 
 def shard_id(job_id: str, number: int | str) -> str:
-    """The id of a job's shard: at most 40 of `[a-z0-9-]`; without number, what all begin with."""
-    return f"{job_id.removeprefix(_JOB)}-{number}"
+    """The id of a job's shard or a pool's carrier: at most 40 of `[a-z0-9-]`; no number: how all begin."""
+    return f"{job_id.removeprefix(_JOB)}-{number}".replace("_", "-")
 
 
 def job_of(shard: str) -> str:
-    """The job that a shard's id belongs to."""
-    return _JOB + shard.rpartition("-")[0]
+    """The job that a shard's id belongs to; of a carrier, the pool."""
+    owner = shard.rpartition("-")[0]
+    return owner.replace("-", "_") if shard.startswith(_POOL) else _JOB + owner
 
 
 class Stage(StrEnum):
@@ -46,8 +51,12 @@ class Stage(StrEnum):
 class ShardState(StrEnum):
     """Where a shard stands. `docs/state_machine.md` draws the moves."""
 
+    POOLED = "pooled"
+    """A rider: waits for company in its pool, or rides in the batch of a carrier."""
+    GATHERING = "gathering"
+    """A carrier that riders may still join."""
     PENDING = "pending"
-    """To be built and uploaded."""
+    """To be built and uploaded; a rider: to join its pool."""
     UPLOADED = "uploaded"
     """Its input file is at the provider; no batch has been asked for."""
     SUBMITTING = "submitting"
@@ -130,21 +139,13 @@ class Segment:
 
     def encode(self) -> bytes:
         """As it is stored; picked rows as runs, `[first, length, first, length, …]`."""
-        runs: list[int] = []
-        for row in self.picked:
-            if runs and runs[-2] + runs[-1] == row:
-                runs[-1] += 1
-            else:
-                runs += (row, 1)
-        return orjson.dumps([self.first_row, self.rows, self.chunk_from, self.chunk_to, runs])
+        return orjson.dumps([self.first_row, self.rows, self.chunk_from, self.chunk_to, runs_of(self.picked)])
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read what `encode` wrote."""
         first_row, rows, chunk_from, chunk_to, runs = orjson.loads(data)
-        starts = zip(runs[::2], runs[1::2], strict=True)
-        picked = tuple(row for first, length in starts for row in range(first, first + length))
-        return cls(first_row, rows, chunk_from, chunk_to, picked)
+        return cls(first_row, rows, chunk_from, chunk_to, rows_of(runs))
 
 
 class Manifest(NamedTuple):
@@ -169,6 +170,7 @@ class ShardWork:
     token: str
     state: str
     job_id: str
+    """Whose rows it holds; of a carrier, its pool."""
     route: str
     """Provider and account: `openai` or `openai@groq`."""
     segment: Segment
@@ -215,6 +217,15 @@ class ShardWork:
     """When the provider first refused to take the shard; 0 if it has not."""
     created_ms: int
     message: str
+    ride: Ride | None = None
+    """Where it rides, if it shares another's batch: a rider."""
+    carriage: Carriage | None = None
+    """What its riders agree in, if it is a carrier; `job_id` is its pool then, and `segment` counts rows."""
+
+    @property
+    def requests(self) -> int:
+        """Lines of its batch."""
+        return self.segment.rows - (len(self.carriage.left_out) if self.carriage is not None else 0)
 
     @property
     def wire_name(self) -> str:
@@ -222,6 +233,8 @@ class ShardWork:
 
         Cut, it is another one there: the same position is another row.
         """
+        if self.ride is not None and self.ride.wire_name:
+            return self.ride.wire_name
         return f"{self.id}-c{self.cuts}" if self.cuts else self.id
 
     @classmethod
@@ -265,6 +278,8 @@ class ShardWork:
                 refused_ms=as_int(record, b"refused_ms"),
                 created_ms=as_int(record, b"created_ms"),
                 message=as_text(record, b"message"),
+                ride=Ride.read(record),
+                carriage=Carriage.read(record),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise LedgerError(f"the record of shard {member} is malformed: {type(error).__name__}") from error

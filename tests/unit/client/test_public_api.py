@@ -27,7 +27,7 @@ DOCUMENTED = {
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
-    "retry=None, priority='normal'",
+    "retry=None, priority='normal', linger_s=None",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
     "endpoint=None",
     "costs": "group_by='model', *, since=None",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from batchline import BatchRequest
 from batchline_shared.ledger import Segment, Stage
 from batchline_worker.building import build_input, position_of, wire_prefix
+from batchline_worker.parts import parts_of
 from worker_bench import WorkerBench, says
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def built(bench: WorkerBench, job: Job[Any], segment: Segment | None = None) -> 
     shard = bench.shard(job)
     if segment is not None:
         object.__setattr__(shard, "segment", segment)
-    with build_input(bench.store, bench.settings, bench.store.meta(job.id), shard) as file:
+    parts = parts_of(bench.context.pools, shard)
+    with build_input(bench.store, bench.settings, shard.wire_name, parts) as file:
         return file.read(), shard.id
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchline_shared.accounts import parse_model
 from batchline_shared.errors import (
     LedgerError,
     ProviderBusyError,
@@ -23,14 +22,15 @@ from batchline_shared.ledger.admission_records import Reason
 from batchline_shared.ledger.work_records import job_of
 from batchline_worker.backoff import jittered_s
 from batchline_worker.cutting import budgets_of, pieces
+from batchline_worker.orders import Order, find_order
+from batchline_worker.stages.telling import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchline_shared.accounts import ModelName
-    from batchline_shared.ledger import JobMeta, ShardWork, Wait
+    from batchline_shared.ledger import ShardWork, Wait
     from batchline_worker.context import WorkerContext
-    from batchline_worker.landing import Lander
+    from batchline_worker.part_landing import Sums
 
 __all__ = ["ask", "cut", "enter", "leave", "note_failure", "refine", "sweep", "wait", "wake"]
 
@@ -66,34 +66,33 @@ _MISSING_ROOM = {
 }
 
 
-def enter(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> bool:
+def enter(context: WorkerContext, order: Order, shard: ShardWork) -> bool:
     """Whether a shard may be created now; if not, its lease is given back, with the reason.
 
     One that is too large for any room is cut instead.
 
     Raises:
         ProviderAuthError: This worker has no such account, and so does not know its limits.
-        ProviderRejectedError: It is a single request that the account has no room for at all.
+        ProviderRejectedError: It is a single request that the account has no room for at all, or a carrier,
+            which cannot be cut.
     """
     context.provider(shard.route)
-    model = parse_model(meta.model)
-    answer = ask(context, meta, shard, model)
+    answer = ask(context, order, shard)
     if isinstance(answer, TooLarge):
-        if shard.segment.rows == 1:
+        if shard.segment.rows == 1 or shard.carriage is not None:
             raise ProviderRejectedError(shard.route, _too_large(shard, answer))
         cut(context, shard, answer)
         return False
     wake(context, answer.wake)
     if isinstance(answer, Admitted):
         return True
-    wait(context, meta, shard, answer, model)
+    wait(context, order, shard, answer)
     return False
 
 
-def ask(
-    context: WorkerContext, meta: JobMeta, shard: ShardWork, model: ModelName
-) -> Admitted | Wait | TooLarge:
+def ask(context: WorkerContext, order: Order, shard: ShardWork) -> Admitted | Wait | TooLarge:
     """Ask for room; for a single request, which cannot be cut, for all that there is at most."""
+    model = order.named
     context.routes.add(model.route)
     tokens, inputs = max(1, shard.tokens), shard.inputs or shard.segment.rows
     alone = shard.segment.rows == 1 and shard.no_room < _TRIED_ALONE
@@ -108,8 +107,8 @@ def ask(
             shard.id,
             tokens=tokens,
             requests=inputs,
-            weight=meta.priority.weight,
-            flow=meta.id,
+            weight=order.priority.weight,
+            flow=order.flow,
             limits=budgets,
         )
         if not isinstance(answer, TooLarge) or not alone:
@@ -119,15 +118,15 @@ def ask(
         inputs = min(inputs, answer.limit_requests or inputs)
 
 
-def wait(context: WorkerContext, meta: JobMeta, shard: ShardWork, answer: Wait, model: ModelName) -> None:
+def wait(context: WorkerContext, order: Order, shard: ShardWork, answer: Wait) -> None:
     """Give the lease of a shard back that waits in line, and say what for."""
-    text = "waits for " + _MISSING_ROOM[answer.reason].format(model=meta.model, route=model.route)
+    text = "waits for " + _MISSING_ROOM[answer.reason].format(model=order.model, route=shard.route)
     known_s = min(answer.again_in_s, _LONGEST_S) if answer.again_in_s else _LOOK_S
     wait_s = _SOON_S if answer.reason is Reason.TURN else known_s
     stages = (Stage.SUBMIT, Stage.SUBMIT)
     context.work.release(shard, ShardState(shard.state), stages, jittered_s(wait_s) + 0.1, message=text)
-    if meta.message != text:
-        context.jobs.explain(meta.id, text)
+    if shard.message != text:
+        explain(context, shard, text)
     _log.info("waits", shard=shard.id, position=answer.position, reason=str(answer.reason))
 
 
@@ -146,9 +145,10 @@ def cut(context: WorkerContext, shard: ShardWork, limits: TooLarge) -> None:
 
 
 def _too_large(shard: ShardWork, limits: TooLarge) -> str:
+    what = "this request has" if shard.segment.rows == 1 else "these requests, which share a batch, have"
     held = f"about {shard.tokens} input tokens" if limits.limit_tokens else f"{shard.inputs} inputs"
     return (
-        f"this request has {held}, and the account may have {limits.limit_tokens or limits.limit_requests} "
+        f"{what} {held}, and the account may have {limits.limit_tokens or limits.limit_requests} "
         "enqueued at most; make it smaller, or have the account's limit raised"
     )
 
@@ -164,13 +164,14 @@ def wake(context: WorkerContext, shards: Iterable[str]) -> None:
         context.nudge(Stage.SUBMIT)
 
 
-def refine(context: WorkerContext, meta: JobMeta, shard: ShardWork, lander: Lander) -> None:
+def refine(context: WorkerContext, shard: ShardWork, sums: Sums) -> None:
     """Compare what a batch used with what was estimated, for the next ones of its model."""
-    model, answered = parse_model(meta.model), lander.answered_rows
-    estimated = shard.tokens * answered // shard.segment.rows
-    context.admission.refine(
-        model.route, model.name, estimated_tokens=estimated, actual_tokens=lander.input_tokens
-    )
+    order = find_order(context, shard)
+    if order is not None:
+        estimated = shard.tokens * sums.answered_rows // shard.segment.rows
+        context.admission.refine(
+            shard.route, order.named.name, estimated_tokens=estimated, actual_tokens=sums.input_tokens
+        )
 
 
 def note_failure(context: WorkerContext, shard: ShardWork, error: ProviderError) -> None:

@@ -21,7 +21,13 @@ _log = structlog.get_logger("batchline.budget")
 _AGAIN_S = 60.0
 """Seconds until it is looked at again whether a job may spend more: what was under way may have cost less."""
 
-_MAY_COST = (ShardState.SUBMITTING, ShardState.SUBMITTED, ShardState.IN_DOUBT, ShardState.COLLECTING)
+_MAY_COST = (
+    ShardState.POOLED,
+    ShardState.SUBMITTING,
+    ShardState.SUBMITTED,
+    ShardState.IN_DOUBT,
+    ShardState.COLLECTING,
+)
 """States of a shard that a batch runs, or may run."""
 
 

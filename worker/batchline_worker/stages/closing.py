@@ -1,20 +1,28 @@
-"""Ending a shard whose requests will get no answer."""
+"""Ending a shard, and those that rode with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchline_shared.ledger import Stage
-from batchline_worker.attempts import Attempt
-from batchline_worker.landing import Lander, RowNames, lost_rows_of
+from batchline_worker.landing import lost_rows_of
+from batchline_worker.part_landing import PartLanding
+from batchline_worker.parts import parts_of
 from batchline_worker.stages import admitting
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.context import WorkerContext
+    from batchline_worker.parts import Part
 
-__all__ = ["close_unanswered"]
+__all__ = ["close", "close_carrier", "close_rider", "close_unanswered"]
+
+_KEPT_S: Final = 30 * 24 * 3600
+"""Seconds for which a carrier's record is kept where jobs are kept for ever; theirs say all that matters."""
+
+_CLEAN_BY: Final = 0.9
+"""The part of that time after which its files are deleted at the latest: later, nobody knows them."""
 
 
 def close_unanswered(
@@ -28,14 +36,55 @@ def close_unanswered(
     """
     if not context.work.renew(shard, stage):
         return
-    meta = context.jobs.find(shard.job_id)
-    if meta is not None:
-        names = RowNames(context.jobs, meta, shard.segment)
-        lander = Lander(context.jobs, meta.id, names, Attempt(shard.attempt))
-        for row in lost_rows_of(context.jobs, meta.id, shard.segment):
-            lander.unanswered(row, error_type, message)
-        lander.flush()
-    context.work.close_shard(shard, stage, message=message)
+    landing = PartLanding(context, shard, final=True)
+    for part in parts_of(context.pools, shard):
+        opened = landing.open(part)
+        if opened is not None:
+            for row in lost_rows_of(context.jobs, part.job_id, part.segment):
+                opened.lander.unanswered(row, error_type, message)
+    landing.flush()
+    close(context, shard, stage, message=message)
     admitting.leave(context, shard)
     if context.work.wake_job(shard.job_id):
         context.nudge(Stage.PLAN)
+
+
+def close(context: WorkerContext, shard: ShardWork, stage: Stage, **fields: str | int) -> bool:
+    """End a shard whose rows all have their outcome; a carrier's riders before it, a rider out of its pool.
+
+    Returns:
+        False when the lease is lost.
+    """
+    if shard.carriage is not None:
+        if not context.work.renew(shard, stage):
+            return False
+        for part in parts_of(context.pools, shard):
+            close_rider(context, shard, part, **fields)
+        return close_carrier(context, shard, stage, **fields)
+    if shard.ride is not None:
+        context.pools.leave(shard.ride.pool, shard.id)
+    return context.work.close_shard(shard, stage, **fields)
+
+
+def close_rider(context: WorkerContext, carrier: ShardWork, part: Part, **fields: str | int) -> None:
+    """End a rider whose rows all have their outcome, and leave with it what reading its lines again takes."""
+    context.pools.close_rider(
+        part.shard_id,
+        carrier,
+        batch_id=carrier.batch_id,
+        wire_name=carrier.wire_name,
+        first_position=part.first,
+        # Its files are the carrier's to clean up.
+        cleaned=1,
+        **fields,
+    )
+    context.pools.leave(carrier.job_id, part.shard_id, carrier.id)
+
+
+def close_carrier(context: WorkerContext, carrier: ShardWork, stage: Stage, **fields: str | int) -> bool:
+    """End a carrier whose riders have all ended; False when the lease is lost."""
+    kept_s = context.settings.retention_s or _KEPT_S
+    clean_after_s = context.settings.clean_up_after_s
+    if clean_after_s is not None:
+        clean_after_s = min(clean_after_s, kept_s * _CLEAN_BY)
+    return context.pools.close(carrier, stage, kept_s=kept_s, clean_after_s=clean_after_s, **fields)

@@ -11,31 +11,31 @@ from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import ProviderError, ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
-from batchline_worker.attempts import Attempt
 from batchline_worker.backoff import delay_s
 from batchline_worker.building import position_of
-from batchline_worker.cutting import part_of
-from batchline_worker.landing import Lander, RowNames, lost_rows_of
+from batchline_worker.landing import lost_rows_of
+from batchline_worker.part_landing import PartLanding
+from batchline_worker.parts import parts_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
-from batchline_worker.stages import admitting
-from batchline_worker.stages.closing import close_unanswered
+from batchline_worker.stages import admitting, pooling
+from batchline_worker.stages.blaming import blamed_rows, refusal, said_of, without_blamed
+from batchline_worker.stages.closing import close, close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
 from batchline_worker.stages.reconcile import dead_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchline_shared.ledger import JobMeta, ShardWork
+    from batchline_shared.dialects.base import Dialect
+    from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.leases import Hold
-    from batchline_worker.providers.base import LineError, RemoteBatch
+    from batchline_worker.parts import Parts
+    from batchline_worker.providers.base import RemoteBatch
 
 __all__ = ["work"]
 
 _log = structlog.get_logger("batchline.collect")
-
-_MAX_CUTS = 20
-"""How often a batch goes out again without rows that its provider blamed."""
 
 _READ_AGAIN = 5
 """How often results with fewer lines than there should be are read again before that is believed."""
@@ -64,26 +64,24 @@ def work(context: WorkerContext) -> int:
 
 
 def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
-    meta = context.jobs.find(shard.job_id)
-    if meta is None:
-        context.work.close_shard(shard, Stage.COLLECT, message="the job was deleted")
+    parts, landing = parts_of(context.pools, shard), PartLanding(context, shard)
+    if shard.carriage is None and not all(landing.open(part) for part in parts):
+        close(context, shard, Stage.COLLECT, message="the job was deleted")
         admitting.leave(context, shard)
         return
     # The lease is ours after the record was read: so the attempt that it names is not over before we begin.
     if not context.leases.renew(hold):
         return
-    names = RowNames(context.jobs, meta, shard.segment)
-    lander = Lander(context.jobs, meta.id, names, Attempt.of(meta, shard))
     try:
         provider = context.provider(shard.route)
         batch = provider.poll(shard.batch_id)
         if not batch.phase.is_final:
             raise ProviderUnavailableError(shard.route, f"the batch had ended, and now is {batch.status}")
-        seen, strangers = _land_lines(meta, shard, lander, provider.lines(batch))
+        named, strangers = _land_lines(shard, parts, landing, provider.lines(batch))
     except ProviderError as error:
-        _unreadable(context, shard, lander, error)
+        _unreadable(context, shard, landing, error)
         return
-    expected = _expected(shard, batch)
+    seen, expected = sum(named), _expected(shard, batch)
     if shard.unconfirmed and strangers and not seen:
         _not_ours(context, shard)
     elif seen < expected and shard.unseen < _READ_AGAIN:
@@ -91,27 +89,43 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1, gone=0)
     elif context.leases.renew(hold):
         # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
-        _end(context, meta, shard, lander, batch, seen)
+        _end(context, shard, parts, landing, batch, named)
 
 
 def _end(
-    context: WorkerContext, meta: JobMeta, shard: ShardWork, lander: Lander, batch: RemoteBatch, seen: int
+    context: WorkerContext,
+    shard: ShardWork,
+    parts: Parts,
+    landing: PartLanding,
+    batch: RemoteBatch,
+    named: bytearray,
 ) -> None:
-    """End a shard of whose results `seen` rows were read, or send what is left of a refused one again."""
-    if batch.phase is BatchPhase.FAILED and not seen and _without_blamed(context, shard, lander, batch):
-        return
-    message = _land_rest(context, meta, shard, lander, batch)
+    """End a shard of whose results these positions were read, or send what is left of a refused one again."""
+    seen = any(named)
+    if batch.phase is BatchPhase.FAILED and not seen:
+        if without_blamed(context, shard, parts, landing, batch):
+            return
+        of_some = any(error.line is not None or error.of_requests for error in batch.errors)
+        if of_some and pooling.split(context, shard, Stage.COLLECT, refusal(shard, batch)):
+            return
+    message = _land_rest(context, shard, parts, landing, batch, named)
     # Lines of ours prove that a batch that was found by time and size is the one.
     unconfirmed = int(shard.unconfirmed and not seen)
     fields: dict[str, str | int] = {"provider_status": batch.status, "unconfirmed": unconfirmed}
     fields["message"] = message
-    admitting.refine(context, meta, shard, lander)
-    if context.work.close_shard(shard, Stage.COLLECT, **fields):
+    admitting.refine(context, shard, landing.sums)
+    if close(context, shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
-        _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed, again=lander.deferred)
+        _log.info(
+            "collected",
+            shard=shard.id,
+            batch=batch.id,
+            landed=landing.sums.landed,
+            again=landing.sums.deferred,
+        )
 
 
-def _unreadable(context: WorkerContext, shard: ShardWork, lander: Lander, error: ProviderError) -> None:
+def _unreadable(context: WorkerContext, shard: ShardWork, landing: PartLanding, error: ProviderError) -> None:
     """Read the results again later, unless it has long been said that they are not there."""
     # It said that the batch has ended, and now knows no such batch or file.
     away = isinstance(error, ProviderRejectedError) or error.status_code in (404, 410)
@@ -119,12 +133,12 @@ def _unreadable(context: WorkerContext, shard: ShardWork, lander: Lander, error:
     if gone < LOST_AFTER:
         _again(context, shard, str(error), gone=gone)
         return
-    lander.flush()
+    landing.flush()
     close_unanswered(
         context, shard, Stage.COLLECT, ErrorType.MISSING, f"the provider lost the results: {error}"
     )
     context.nudge(Stage.SETTLE)
-    _log.error("results_lost", shard=shard.id, batch=shard.batch_id, landed=lander.landed)
+    _log.error("results_lost", shard=shard.id, batch=shard.batch_id, landed=landing.sums.landed)
 
 
 def _not_ours(context: WorkerContext, shard: ShardWork) -> None:
@@ -158,34 +172,49 @@ def _again(context: WorkerContext, shard: ShardWork, message: str, **fields: int
 def _expected(shard: ShardWork, batch: RemoteBatch) -> int:
     """How many of a shard's rows the results should name; counts alone have been seen to be wrong."""
     if batch.phase is BatchPhase.COMPLETED:
-        return shard.segment.rows
-    return min(shard.segment.rows, batch.completed + batch.failed)
+        return shard.requests
+    return min(shard.requests, batch.completed + batch.failed)
 
 
-def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator[bytes]) -> tuple[int, int]:
-    """Land what the lines say; returns how many rows they name, and how many lines name none of ours."""
-    speech = dialect(meta.provider, meta.endpoint)
-    id_field = speech.id_field
-    segment = shard.segment
+def _land_lines(
+    shard: ShardWork, parts: Parts, landing: PartLanding, lines: Iterator[bytes]
+) -> tuple[bytearray, int]:
+    """Land what the lines say; returns a 1 for each position named, and how many lines name none of ours."""
+    speech = _dialect(shard, parts, landing)
     strangers = 0
-    named = bytearray(segment.rows)
+    named = bytearray(parts.end)
+    left = {part.first: parts.requests_of(part) for part in parts}
     for raw in lines:
         parsed, line = _parsed(raw)
-        wire_id = parsed.get(id_field) if parsed is not None else None
+        wire_id = parsed.get(speech.id_field) if parsed is not None else None
         position = position_of(wire_id, shard.wire_name) if isinstance(wire_id, str) else None
-        if parsed is None or position is None or position >= segment.rows:
+        part = parts.at(position) if position is not None else None
+        if parsed is None or position is None or part is None:
             strangers += 1
             continue
         if named[position]:
             continue  # of two lines that name one row, the first counts
         named[position] = 1
-        verdict = speech.classify(parsed, structured=meta.structured)
-        lander.answered(segment.row(position), verdict, speech.kept(parsed, line))
-    lander.flush()
-    if strangers:
+        opened = landing.open(part)
+        if opened is not None:
+            verdict = speech.classify(parsed, structured=opened.meta.structured)
+            opened.lander.answered(part.row(position), verdict, speech.kept(parsed, line))
+        left[part.first] -= 1
+        if not left[part.first]:
+            landing.end(part)
+    landing.flush()
+    if strangers and not (shard.ride is not None and shard.ride.wire_name):
         # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.
         _log.warning("lines_not_understood", shard=shard.id, batch=shard.batch_id, lines=strangers)
-    return sum(named), strangers
+    return named, strangers
+
+
+def _dialect(shard: ShardWork, parts: Parts, landing: PartLanding) -> Dialect:
+    """How the lines are written; all parts of a batch agree in it."""
+    if shard.carriage is not None:
+        return dialect(shard.route.partition("@")[0], shard.carriage.endpoint)
+    metas = [opened.meta for part in parts if (opened := landing.open(part)) is not None]
+    return dialect(metas[0].provider, metas[0].endpoint)
 
 
 def _parsed(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
@@ -197,84 +226,28 @@ def _parsed(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
 
 
 def _land_rest(
-    context: WorkerContext, meta: JobMeta, shard: ShardWork, lander: Lander, batch: RemoteBatch
+    context: WorkerContext,
+    shard: ShardWork,
+    parts: Parts,
+    landing: PartLanding,
+    batch: RemoteBatch,
+    named: bytearray,
 ) -> str:
     """Give every row that the results did not name its outcome; returns what to say of the batch."""
-    left = lost_rows_of(context.jobs, meta.id, shard.segment)
-    blamed = _blamed(shard, batch)
-    whole = next((_said(error) for error in batch.errors if error.line is None), None)
-    for row in left:
-        kind, message = blamed.get(row) or whole or _UNANSWERED.get(batch.phase, _MISSING)
-        lander.unanswered(row, kind, message)
-    lander.flush()
-    if batch.phase is not BatchPhase.FAILED:
-        return ""
-    first = batch.errors[0].message if batch.errors else "it does not say why"
-    summary = f"{shard.route} refused batch {batch.id}: {first}"
-    context.jobs.explain(meta.id, summary)
-    return summary
-
-
-def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, batch: RemoteBatch) -> bool:
-    """Give rows that a refusal names their outcome, and send the others again at once: nothing of them ran.
-
-    Returns:
-        Whether the shard is on its way again; the others count no attempt.
-    """
-    segment = shard.segment
-    hopeless = shard.cuts >= _MAX_CUTS or any(error.line is None for error in batch.errors)
-    if shard.cancel or hopeless:
-        return False
-    for row, said in _blamed(shard, batch).items():
-        lander.unanswered(row, *said)
-    lander.flush()
-    left = lost_rows_of(context.jobs, shard.job_id, segment)
-    if not 0 < len(left) < segment.rows:
-        return False
-    kept = part_of(shard, left)
-    _forget_refused(context, shard)
-    message = f"sent again without {segment.rows - len(left)} requests that {shard.route} refused"
-    context.work.release(
-        shard,
-        ShardState.PENDING,
-        (Stage.COLLECT, Stage.SUBMIT),
-        0.0,
-        batch_id="",
-        file_id="",
-        dead_batches=dead_with(shard, shard.batch_id),
-        provider_status="",
-        gone=0,
-        cuts=shard.cuts + 1,
-        message=message,
-        **kept.fields(),
-    )
-    context.nudge(Stage.SUBMIT)
-    _log.warning("sent_again_without_blamed", shard=shard.id, batch=batch.id, left=len(left))
-    return True
-
-
-def _forget_refused(context: WorkerContext, shard: ShardWork) -> None:
-    """Delete a refused batch's input: the shard will know of its next one only."""
-    if context.settings.clean_up_after_s is None:
-        return
-    try:
-        context.provider(shard.route).clean_up(file_id=shard.file_id, batch_id=shard.batch_id)
-    except ProviderError as error:
-        _log.warning("refused_input_left", shard=shard.id, file=shard.file_id, reason=str(error))
-
-
-def _blamed(shard: ShardWork, batch: RemoteBatch) -> dict[int, tuple[ErrorType, str]]:
-    """Which rows a refusal names, and what it says of each first."""
-    blamed: dict[int, tuple[ErrorType, str]] = {}
-    for error in batch.errors:
-        if error.line is not None and 0 < error.line <= shard.segment.rows:
-            blamed.setdefault(shard.segment.row(error.line - 1), _said(error))
-    return blamed
-
-
-def _said(error: LineError) -> tuple[ErrorType, str]:
-    words = f"{error.message} ({error.param})" if error.param else error.message
-    kind = (
-        ErrorType.INVALID_REQUEST if error.line is not None or error.of_requests else ErrorType.PROVIDER_ERROR
-    )
-    return kind, words
+    blamed = blamed_rows(shard, parts, batch)
+    whole = next((said_of(error) for error in batch.errors if error.line is None), None)
+    refused = batch.phase is BatchPhase.FAILED
+    for part in parts:
+        if shard.carriage is not None and named.count(1, part.first, part.end) == parts.requests_of(part):
+            continue  # all of it has landed; there may be very many
+        opened = landing.open(part)
+        if opened is None:
+            continue
+        mine = blamed.get(part.first, {})
+        for row in lost_rows_of(context.jobs, part.job_id, part.segment):
+            kind, message = mine.get(row) or whole or _UNANSWERED.get(batch.phase, _MISSING)
+            opened.lander.unanswered(row, kind, message)
+        landing.end(part)
+        if refused:
+            context.jobs.explain(part.job_id, refusal(shard, batch))
+    return refusal(shard, batch) if refused else ""

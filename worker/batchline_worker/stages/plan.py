@@ -14,6 +14,7 @@ from batchline_worker.attempts import Attempt
 from batchline_worker.backoff import jittered_s
 from batchline_worker.cutting import chunk_infos, manifests, shard_limits
 from batchline_worker.landing import Lander, RowNames
+from batchline_worker.stages.pooling import ride_of
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork
@@ -87,6 +88,7 @@ def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
             route=model.route,
             manifest=planned.manifest,
             attempt=meta.attempt,
+            ride=ride_of(context, meta, planned, limits),
         )
         if made is None:
             _log.info("planning_lost", job=job.id)

@@ -17,8 +17,9 @@ from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase, SendAgain
 from batchline_worker.stages import admitting
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import dead_with, mark_started, ready_state
+from batchline_worker.stages.reconcile import dead_with, ready_state
 from batchline_worker.stages.refusing import MAX_UPLOADS, no_room
+from batchline_worker.stages.telling import explain, mark_started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,8 +144,8 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
         return
     before = (shard.provider_status, shard.completed, shard.failed)
     idle = shard.idle_polls + 1 if before == (batch.status, batch.completed, batch.failed) else 0
-    if not idle:
-        # Whoever submitted it may have died before saying so.
+    if not idle and shard.carriage is None:
+        # Whoever submitted it may have died before saying so. A carrier's riders look for themselves.
         mark_started(context, shard)
     context.work.release(
         shard,
@@ -207,6 +208,6 @@ def _send_again(
     }
     wait_s = 0.0 if shard.cancel else wait_s
     context.work.release(shard, state, (Stage.POLL, Stage.SUBMIT), wait_s, **fields)
-    context.jobs.explain(shard.job_id, message)
+    explain(context, shard, message)
     _log.warning("refused_as_a_whole", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
     return True

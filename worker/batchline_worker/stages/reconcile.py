@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from batchline_shared.errors import ProviderError
-from batchline_shared.ledger import JobStatus, ShardState, Stage
+from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase, Search
 from batchline_worker.stages import gating
+from batchline_worker.stages.telling import explain, mark_started
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["FRESH", "dead_with", "mark_started", "plan_on", "ready_state", "reconcile", "stop_double"]
+__all__ = ["FRESH", "dead_with", "plan_on", "ready_state", "reconcile", "stop_double"]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -63,7 +64,7 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
     search = Search(
         shard_id=shard.wire_name,
         file_id=shard.file_id,
-        requests=shard.segment.rows,
+        requests=shard.requests,
         since_s=shard.intent_ms / 1000 - _SKEW_S,
         until_s=shard.intent_ms / 1000 + context.settings.create_timeout_s + _SKEW_S,
     )
@@ -141,12 +142,6 @@ def stop_double(context: WorkerContext, shard: ShardWork, double: RemoteBatch, *
         _log.error("double_batch_not_cancelled", batch=double.id, reason=str(error))
 
 
-def mark_started(context: WorkerContext, shard: ShardWork) -> None:
-    """Show that a batch of the job has been accepted; safe to repeat."""
-    before = [JobStatus.QUEUED, JobStatus.SUBMITTING]
-    context.jobs.set_status(shard.job_id, JobStatus.IN_PROGRESS, since=before, stamp="submitted_ms")
-
-
 def plan_on(context: WorkerContext, shard: ShardWork) -> None:
     """Let a job's planning go on that waited for this shard to be created, or given up."""
     if context.work.wake_job(shard.job_id):
@@ -185,5 +180,5 @@ def _doubt(context: WorkerContext, shard: ShardWork, message: str) -> None:
         f"shard {shard.id} is in doubt: it cannot be told whether {shard.route} "
         f"made a batch for it ({message})"
     )
-    context.jobs.explain(shard.job_id, text)
+    explain(context, shard, text)
     _log.error("in_doubt", shard=shard.id, reason=message)

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchline_shared.accounts import parse_model
 from batchline_shared.errors import ProviderAuthError, ProviderBusyError, ProviderError, ProviderRejectedError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s
-from batchline_worker.stages import admitting, gating
+from batchline_worker.orders import find_order
+from batchline_worker.stages import admitting, gating, pooling
 from batchline_worker.stages.closing import close_unanswered
+from batchline_worker.stages.telling import explain
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
 
-__all__ = ["MAX_UPLOADS", "give_up", "no_room", "refused", "rejected"]
+__all__ = ["MAX_UPLOADS", "give_up", "no_room", "refused", "rejected", "turned_away"]
 
 _log = structlog.get_logger("batchline.submit")
 
@@ -42,6 +43,15 @@ def rejected(context: WorkerContext, shard: ShardWork, error: ProviderRejectedEr
     file_is_gone = error.status_code in (400, 404) and "file" in str(error).lower()
     if file_is_gone and shard.uploads < MAX_UPLOADS:
         refused(context, shard, ShardState.PENDING, error, file_id="", uploads=shard.uploads + 1)
+    else:
+        turned_away(context, shard, error)
+
+
+def turned_away(context: WorkerContext, shard: ShardWork, error: ProviderRejectedError) -> None:
+    """The provider refuses the shard for good: it ends, or its riders go out again in two halves."""
+    if pooling.split(context, shard, Stage.SUBMIT, str(error)):
+        gating.leave(context, shard)
+        admitting.leave(context, shard)
     else:
         give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
 
@@ -67,7 +77,7 @@ def refused(
         no_room(context, shard)
     else:
         admitting.leave(context, shard)
-    context.jobs.explain(shard.job_id, message)
+    explain(context, shard, message)
     _log.warning("refused", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
 
 
@@ -75,10 +85,9 @@ def no_room(
     context: WorkerContext, shard: ShardWork, *, tokens: int | None = None, requests: int | None = None
 ) -> None:
     """Send a shard back to its place in line that the provider had no room for; with limits that it named."""
-    meta = context.jobs.find(shard.job_id)
-    if meta is not None:
-        name = parse_model(meta.model).name
-        room = context.admission
+    order = find_order(context, shard)
+    if order is not None:
+        room, name = context.admission, order.named.name
         woken = room.learn(shard.route, name, shard_id=shard.id, limit_tokens=tokens, limit_requests=requests)
         admitting.wake(context, woken)
 
@@ -110,7 +119,7 @@ def _kind_of(error: ProviderError) -> ErrorType:
 
 def give_up(context: WorkerContext, shard: ShardWork, kind: ErrorType, message: str) -> None:
     """End a shard that the provider will not take."""
-    context.jobs.explain(shard.job_id, message)
+    explain(context, shard, message)
     close_unanswered(context, shard, Stage.SUBMIT, kind, message)
     gating.leave(context, shard)
     context.nudge(Stage.SETTLE)

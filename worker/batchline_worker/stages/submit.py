@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
 
-from batchline_shared.accounts import parse_model
 from batchline_shared.errors import (
     ProviderAuthError,
     ProviderBusyError,
@@ -23,22 +22,18 @@ from batchline_shared.ledger import ShardState, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
+from batchline_worker.orders import Order, find_order, order_of
+from batchline_worker.parts import parts_of
 from batchline_worker.providers.base import Submission
-from batchline_worker.stages import admitting, gating
+from batchline_worker.stages import admitting, gating, pooling
 from batchline_worker.stages.budget import hold_back
-from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.reconcile import (
-    FRESH,
-    mark_started,
-    plan_on,
-    ready_state,
-    reconcile,
-    stop_double,
-)
-from batchline_worker.stages.refusing import give_up, refused, rejected
+from batchline_worker.stages.closing import close, close_unanswered
+from batchline_worker.stages.reconcile import FRESH, plan_on, ready_state, reconcile, stop_double
+from batchline_worker.stages.refusing import refused, rejected, turned_away
+from batchline_worker.stages.telling import explain, mark_started
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import JobMeta, ShardWork
+    from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.leases import Hold
     from batchline_worker.providers.base import Provider, RemoteBatch
@@ -65,30 +60,29 @@ def work(context: WorkerContext) -> int:
                 reconcile(context, shard)
             elif shard.cancel:
                 _close_cancelled(context, shard)
+            elif shard.state == ShardState.GATHERING:
+                pooling.seal(context, shard)
             else:
                 _submit(context, shard, hold)
     return len(shards)
 
 
 def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
-    meta = context.jobs.find(shard.job_id)
-    if meta is None:
-        context.work.close_shard(shard, Stage.SUBMIT, message="the job was deleted")
-        admitting.leave(context, shard)
-        return
-    if hold_back(context, meta, shard):
+    order = _order(context, shard)
+    if order is None:
         return
     try:
-        if not admitting.enter(context, meta, shard):
+        if not _may_go(context, order, shard):
             return
-        if not gating.enter(context, shard):
-            wait_s = delay_s(shard.idle_polls, base_s=0.2, cap_s=_GATE_S)
-            idle = shard.idle_polls + 1
-            context.work.release(shard, ShardState(shard.state), _AGAIN, wait_s, idle_polls=idle)
+        mustered = pooling.muster(context, shard)
+        if mustered is None:
+            gating.leave(context, shard)
+            admitting.leave(context, shard)
             return
-        prepared = _prepared(context, meta, shard)
+        shard = mustered
+        prepared = _prepared(context, order, shard)
     except ProviderRejectedError as error:
-        give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+        turned_away(context, shard, error)
     except ProviderError as error:
         refused(context, shard, ShardState.PENDING, error)
     except Exception:
@@ -101,27 +95,57 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
                 _create(context, shard, prepared, hold)
 
 
-def _prepared(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> Submission:
+def _order(context: WorkerContext, shard: ShardWork) -> Order | None:
+    """What a shard is for; None: it is not to be submitted by itself, and its lease is given back."""
+    if shard.carriage is not None:
+        return find_order(context, shard)
+    meta = context.jobs.find(shard.job_id)
+    if meta is None:
+        close(context, shard, Stage.SUBMIT, message="the job was deleted")
+        admitting.leave(context, shard)
+        return None
+    if shard.ride is not None:
+        pooling.board(context, shard, meta)
+        return None
+    return None if hold_back(context, meta, shard) else order_of(meta)
+
+
+def _may_go(context: WorkerContext, order: Order, shard: ShardWork) -> bool:
+    """Whether the account has room and nothing in question; if not, the lease is given back."""
+    if not admitting.enter(context, order, shard):
+        return False
+    if gating.enter(context, shard):
+        return True
+    wait_s = delay_s(shard.idle_polls, base_s=0.2, cap_s=_GATE_S)
+    context.work.release(shard, ShardState(shard.state), _AGAIN, wait_s, idle_polls=shard.idle_polls + 1)
+    return False
+
+
+def _prepared(context: WorkerContext, order: Order, shard: ShardWork) -> Submission:
     """Upload the shard's input, or build it where the creation sends it; the buffer is the caller's."""
     provider = context.provider(shard.route)
     submission = Submission(
         shard_id=shard.wire_name,
-        job_id=meta.id,
-        endpoint=meta.endpoint,
-        model=parse_model(meta.model).name,
-        requests=shard.segment.rows,
+        job_id=shard.job_id,
+        endpoint=order.endpoint,
+        model=order.named.name,
+        requests=shard.requests,
     )
     if not provider.takes_files:
-        return replace(submission, buffer=build_input(context.jobs, context.settings, meta, shard))
+        return replace(submission, buffer=_built(context, shard))
     known = shard.file_id if shard.state == ShardState.UPLOADED else ""
-    return replace(submission, file_id=known or _upload(context, provider, meta, shard))
+    return replace(submission, file_id=known or _upload(context, provider, shard))
 
 
-def _upload(context: WorkerContext, provider: Provider, meta: JobMeta, shard: ShardWork) -> str:
+def _built(context: WorkerContext, shard: ShardWork) -> BinaryIO:
+    return build_input(context.jobs, context.settings, shard.wire_name, parts_of(context.pools, shard))
+
+
+def _upload(context: WorkerContext, provider: Provider, shard: ShardWork) -> str:
     """Safe to repeat: a file costs nothing."""
     # The name of another try must differ: the provider has lost the file of the last one.
     name = f"bl-{shard.wire_name}-{shard.uploads}"
-    with build_input(context.jobs, context.settings, meta, shard) as buffer:
+    with _built(context, shard) as buffer:
         return provider.upload(buffer, name=name)
 
 
@@ -177,12 +201,12 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
     )
     if recorded is None and not _is_recorded(context, shard, batch):
         return
-    _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
+    _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.requests)
     gating.leave(context, shard, batch_id=batch.id)
     mark_started(context, shard)
     plan_on(context, shard)
     if shard.message:
-        context.jobs.explain(shard.job_id, "")
+        explain(context, shard, "")
 
 
 def _is_recorded(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
@@ -207,7 +231,8 @@ def _unknown(context: WorkerContext, shard: ShardWork, message: str) -> None:
 
 
 def _close_cancelled(context: WorkerContext, shard: ShardWork) -> None:
-    message = "the job was cancelled before this request was sent"
+    rode = shard.state == ShardState.POOLED
+    message = "the job was cancelled" if rode else "the job was cancelled before this request was sent"
     close_unanswered(context, shard, Stage.SUBMIT, ErrorType.CANCELLED, message)
     gating.leave(context, shard)
     context.nudge(Stage.SETTLE)

@@ -4,7 +4,7 @@
 -- Returns how many records were marked.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local now = now_ms()
-local stages = {pending = KEYS[4], uploaded = KEYS[4], submitted = KEYS[5]}
+local stages = {pooled = KEYS[4], pending = KEYS[4], uploaded = KEYS[4], submitted = KEYS[5]}
 local function mark(work, member, due)
   redis.call('HSET', work, 'cancel', 1)
   if due and tonumber(redis.call('HGET', work, 'lease_until') or '0') <= now then

@@ -15,7 +15,8 @@ from redis.crc import key_slot
 import batchline
 import batchline_shared
 import batchline_worker
-from batchline_shared.ledger import keys
+from batchline_shared.errors import ProviderRejectedError
+from batchline_shared.ledger import Stage, keys
 from scripted_provider import answer_line, error_line
 from worker_bench import WorkerBench
 
@@ -45,7 +46,7 @@ class Watched(fakeredis.FakeRedis):
 
 @pytest.fixture(scope="module")
 def watched() -> Watched:
-    """A ledger on which a job was enqueued, failed, was retried, lost rows, and another was cancelled."""
+    """A ledger on which jobs were enqueued, failed, were retried, cancelled and pooled, and lost rows."""
     ledger = Watched()
     bench = WorkerBench(ledger, shard_max_requests=3, durable_writes=False)
     bench.provider.answer = lambda one: error_line(one) if one.endswith("-1") else answer_line(one)
@@ -62,6 +63,14 @@ def watched() -> Watched:
     other = bench.enqueue(2)
     other.cancel()
     bench.finish(other)
+    gone, *small = [bench.enqueue(1, linger_s=5) for _ in range(4)]
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    gone.cancel()
+    bench.provider.fail("create", ProviderRejectedError("openai", "refused"))
+    for one in small:
+        bench.finish(one)
+    bench.enqueue(1, linger_s=5)
+    bench.run(Stage.PLAN, Stage.SUBMIT)
     return ledger
 
 
@@ -99,6 +108,7 @@ def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
 
 def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> None:
     job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}(-\d+)?"
+    pool, carrier = "pool_[0-9a-f]{16}", r"pool-[0-9a-f]{16}-\d+"
     patterns = [
         *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
@@ -106,6 +116,7 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
         rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries)",
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
+        rf"batchline:\{{p[0-7]\}}:((pool|passengers):{pool}|(work|berths):{carrier})",
     ]
     found = [name.decode() for name in watched.scan_iter()]
 

@@ -1,0 +1,28 @@
+--! include _clock
+-- Takes a rider out of its pool: out of its berth while the carrier gathers, else it is only no passenger any
+-- more. A carrier that nobody waits for is to be cancelled.
+-- KEYS: the pool's passengers, due sets of submit, poll.
+-- ARGV: prefix of work records, prefix of berths, rider, carrier ('' = whichever it is in).
+local place = redis.call('HGET', KEYS[1], ARGV[3])
+if not place then return 0 end
+local carrier, number, rows, inputs, tokens, bytes = string.match(place, '^(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+if ARGV[4] ~= '' and ARGV[4] ~= carrier then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[3])
+local work = ARGV[1] .. carrier
+local state = redis.call('HGET', work, 'state')
+if not state or state == 'done' then return 1 end
+if state == 'gathering' then
+  redis.call('HDEL', ARGV[2] .. carrier, number)
+  redis.call('HINCRBY', work, 'inputs', -inputs)
+  redis.call('HINCRBY', work, 'tokens', -tokens)
+  redis.call('HINCRBY', work, 'bytes', -bytes)
+  redis.call('HSET', work, 'segment', '[0,' .. redis.call('HINCRBY', work, 'rows', -rows) .. ',0,0,[]]')
+end
+if redis.call('HINCRBY', work, 'members', -1) > 0 then return 1 end
+redis.call('HSET', work, 'cancel', 1)
+local stages = {gathering = KEYS[2], pending = KEYS[2], uploaded = KEYS[2], submitted = KEYS[3]}
+local now, due = now_ms(), stages[state]
+if due and tonumber(redis.call('HGET', work, 'lease_until') or '0') <= now then
+  redis.call('ZADD', due, now, carrier)
+end
+return 1
