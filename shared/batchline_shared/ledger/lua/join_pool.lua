@@ -35,9 +35,12 @@ local at = tonumber(ARGV[14]) + ARGV[13]
 if not carrier then
   -- Numbered by time: no number comes twice, not even once the pool's key has gone.
   local number = math.max(now, (tonumber(redis.call('HGET', KEYS[1], 'number') or '0')) + 1)
-  carrier = string.gsub(pool, '_', '-') .. '-' .. string.format('%.0f', number)
-  work = works .. carrier
-  redis.call('HSET', KEYS[1], 'open', carrier, 'number', string.format('%.0f', number))
+  local stem = string.gsub(pool, '_', '-') .. '-'
+  repeat
+    carrier = stem .. string.format('%.0f', number)
+    work, number = works .. carrier, number + 1
+  until redis.call('EXISTS', work) == 0
+  redis.call('HSET', KEYS[1], 'open', carrier, 'number', string.format('%.0f', number - 1))
   enter(work, KEYS[3], 'shard', 'gathering')
   redis.call('HSET', work, 'token', 0, 'lease_until', 0, 'created_ms', now, 'job', pool)
   set_fields(work, now, 17)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import orjson
 import pytest
+from pydantic import BaseModel
 
 from batchline import BatchError, ErrorType, JobStatus, RetryPolicy
 from batchline_shared.errors import ProviderAuthError, ProviderRejectedError
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from batchline import Job
 
 LINGER_S = 30.0
+
+
+class Colour(BaseModel):
+    name: str
+
+
+class Size(BaseModel):
+    metres: float
 
 
 def pooled(bench: WorkerBench, count: int = 3, rows: int = 1, **arguments: Any) -> list[Job[str]]:
@@ -170,6 +179,57 @@ def test_jobs_of_another_model_or_endpoint_have_another_batch(
     depart(bench)
 
     assert sorted(len(data.splitlines()) for data in bench.provider.inputs.values()) == [1, 2]
+
+
+def test_jobs_share_a_batch_of_vertex_ai_only_if_they_agree_in_their_whole_template() -> None:
+    bench = WorkerBench(fakeredis.FakeRedis(), ScriptedProvider(name="google", id_field="custom_id"))
+    jobs = [
+        bench.client.enqueue("google/gemini-2.5-flash", model, [says()], linger_s=LINGER_S)
+        for model in (Colour, Colour, Size)
+    ]
+    bench.run(Stage.PLAN)
+    first, second, third = (ride.pool for job in jobs if (ride := bench.shard(job).ride) is not None)
+
+    assert first == second != third
+
+
+def test_jobs_of_another_priority_wait_for_their_own_kind(bench: WorkerBench) -> None:
+    pooled(bench, 1)
+    pooled(bench, 1, priority="high")
+    depart(bench)
+
+    assert [len(texts) for texts in asked(bench)] == [1, 1]
+
+
+def test_a_rider_alone_that_the_account_has_no_room_for_is_cut_like_any_shard(bench: WorkerBench) -> None:
+    (job,) = pooled(bench, 1, rows=9)
+    depart(bench)
+    bench.provider.refuse(bench.provider.running()[0], tokens=carriers(bench)[0].tokens // 2)
+    for _ in range(9):
+        bench.later(20)
+        bench.run()
+        bench.provider.end_all()
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert max(map(len, asked(bench))) == 9
+    assert max(map(len, asked(bench)[1:])) < 9
+    bench.assert_whole(job)
+    assert no_trace(bench)
+
+
+def test_riders_together_that_the_account_has_no_room_for_go_in_smaller_batches(bench: WorkerBench) -> None:
+    jobs = pooled(bench, 8)
+    depart(bench)
+    bench.provider.refuse(bench.provider.running()[0], tokens=carriers(bench)[0].tokens // 2)
+    for _ in range(9):
+        bench.later(LINGER_S + 1)
+        bench.run()
+        bench.provider.end_all()
+
+    assert [bench.finish(job) for job in jobs] == [JobStatus.COMPLETED] * 8
+    assert max(map(len, asked(bench)[1:])) < 8
+    assert sum(map(len, asked(bench)[1:])) == 8
+    assert no_trace(bench)
 
 
 def test_jobs_with_other_options_share_a_batch_and_keep_them(bench: WorkerBench) -> None:
