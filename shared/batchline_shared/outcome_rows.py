@@ -3,6 +3,8 @@
     {"n": row, "a": attempt, "id": custom id, "e": error type or null, "m": message,
      "u": [input, output, cached input, reasoning tokens] or null, "raw": the provider's line or null}
 
+and `"s": "live"` where the request was asked through the live API.
+
 The provider's line goes in as it came, byte for byte, without being encoded
 again. The worker has judged it (`Verdict`); whether the answer fits the user's
 model only the client can tell, so it judges once more when it reads.
@@ -11,7 +13,7 @@ model only the client can tell, so it judges once more when it reads.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack
 
 import orjson
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from batchline_shared.dialects.base import Dialect
     from batchline_shared.dialects.verdict import Verdict
+    from batchline_shared.outcomes import Source
 
 __all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line", "row_of"]
 
@@ -34,25 +37,30 @@ _validate_usage: Callable[[dict[str, int]], TokenUsage] = TypeAdapter(TokenUsage
 _KINDS = {str(kind): kind for kind in ErrorType}
 
 
-def encode_outcome(row: int, attempt: int, custom_id: str, verdict: Verdict, raw: bytes) -> bytes:
+def encode_outcome(
+    row: int, attempt: int, custom_id: str, verdict: Verdict, raw: bytes, *, live: bool = False
+) -> bytes:
     """Encode what a result line says; `raw` is that line, which has parsed as JSON."""
     kind = b"null" if verdict.error_type is None else b'"%b"' % verdict.error_type.encode()
     message = orjson.dumps(verdict.message) if verdict.message else b'""'
-    return b'{"n":%d,"a":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],"raw":%b}' % (
+    return b'{"n":%d,"a":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],%b"raw":%b}' % (
         row,
         attempt,
         orjson.dumps(custom_id),
         kind,
         message,
         *verdict[2:6],
+        b'"s":"live",' if live else b"",
         raw,
     )
 
 
-def encode_unanswered(row: int, attempt: int, custom_id: str, error_type: ErrorType, message: str) -> bytes:
+def encode_unanswered(
+    row: int, attempt: int, custom_id: str, error_type: ErrorType, message: str, *, live: bool = False
+) -> bytes:
     """Encode the outcome of a request for which the provider returned no line."""
     outcome = {"n": row, "a": attempt, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
-    return orjson.dumps(outcome)
+    return orjson.dumps(outcome | {"s": "live"} if live else outcome)
 
 
 def row_of(stored: bytes) -> int:
@@ -66,6 +74,13 @@ def error_type_of(stored: dict[str, Any]) -> ErrorType | None:
     if kind is None:
         return None
     return _KINDS.get(kind, ErrorType.UNKNOWN)
+
+
+class _Sent(TypedDict, total=False):
+    """How a request was sent last, by the names of the outcomes' fields."""
+
+    attempts: int
+    source: Source
 
 
 class OutcomeReader(Generic[T]):
@@ -101,14 +116,14 @@ class OutcomeReader(Generic[T]):
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]
-        attempts = outcome["a"]
+        sent: _Sent = {"attempts": outcome["a"], "source": outcome.get("s", "batch")}
         if raw is None:
-            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None, attempts)
+            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None, **sent)
         # On the wire the line bore our id; users only ever see theirs.
         raw[self.dialect.id_field] = outcome["id"]
         if kind is not None:
-            return _error(outcome["id"], kind, outcome["m"], usage, raw, attempts)
-        return self.answer(outcome["id"], raw, usage, attempts)
+            return _error(outcome["id"], kind, outcome["m"], usage, raw, **sent)
+        return self.answer(outcome["id"], raw, usage, **sent)
 
     def line(self, custom_id: str, raw: dict[str, Any]) -> BatchSuccess[T] | BatchError:
         """Judge and type a line of a provider's result file, or of one that `batch results` wrote."""
@@ -134,7 +149,7 @@ class OutcomeReader(Generic[T]):
             return _error(custom_id, ErrorType.INVALID_OUTPUT, misfit, None, outcome.get("raw"))
 
     def answer(
-        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None, attempts: int = 1
+        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None, **sent: Unpack[_Sent]
     ) -> BatchSuccess[T] | BatchError:
         """Type an answer that the provider gave; one that does not fit the model is an `invalid_output`."""
         text = self.dialect.answer_text(raw, structured=self._structured)
@@ -149,13 +164,14 @@ class OutcomeReader(Generic[T]):
                 _describe_misfit(error, self._model),
                 usage,
                 raw,
-                attempts,
+                **sent,
             )
         except ValueError:
             message = "the answer is no JSON" if text is not None else "the answer holds no text"
-            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw, attempts)
-        fields = {"custom_id": custom_id, "result": result, "usage": usage, "raw": raw, "attempts": attempts}
-        return self._success(fields)
+            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw, **sent)
+        return self._success(
+            {"custom_id": custom_id, "result": result, "usage": usage, "raw": raw, **sent},
+        )
 
 
 def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSuccess[T] | BatchError:
@@ -231,7 +247,7 @@ def _error(
     message: str,
     usage: TokenUsage | None,
     raw: dict[str, Any] | None,
-    attempts: int = 1,
+    **sent: Unpack[_Sent],
 ) -> BatchError:
     return BatchError(
         custom_id=custom_id,
@@ -240,5 +256,5 @@ def _error(
         retry_may_help=RETRY_MAY_HELP[kind],
         usage=usage,
         raw=raw,
-        attempts=attempts,
+        **sent,
     )
