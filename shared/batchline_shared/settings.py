@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     submit_give_up_s: float = Field(default=3600.0, gt=0.0)
     """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""
 
+    live_requests_per_minute: int = Field(default=300, ge=1, le=1_000_000)
+    """Requests that an account is asked through its live API in a minute, by all workers together.
+
+    Only where a job's deadline has passed and its `on_deadline` is "live". Workers only, as the next two.
+    """
+
+    live_parallel: int = Field(default=8, ge=1, le=256)
+    """Such requests that one worker process has under way at the same time."""
+
+    live_timeout_s: float = Field(default=300.0, gt=0.0)
+    """Longest silence of such a request, in seconds, before its answer counts as lost."""
+
     accounts: dict[AccountName, Account] = Field(default_factory=dict)
     """Accounts beside the providers' own, by the name after `@` in `provider@account/model-name`.
 

@@ -7,13 +7,16 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
+from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
 from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
+from batchline_shared.ledger.live_calls import LiveCalls
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.row_moves import Landing
+from batchline_shared.ledger.timers import Timers
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import (
     JobWork,
@@ -31,14 +34,18 @@ __all__ = [
     "Admitted",
     "Advanced",
     "ChunkInfo",
+    "Deadline",
     "Gates",
     "InputChunk",
     "JobMeta",
     "JobStatus",
     "JobStore",
+    "JobTimer",
     "JobWork",
     "Landing",
+    "LiveCalls",
     "Manifest",
+    "OnDeadline",
     "Overview",
     "Priority",
     "RowTally",
@@ -46,6 +53,7 @@ __all__ = [
     "ShardState",
     "ShardWork",
     "Stage",
+    "Timers",
     "TooLarge",
     "Wait",
     "WorkQueue",

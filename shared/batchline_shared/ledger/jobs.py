@@ -145,6 +145,15 @@ class JobStore(RowMoves):
             )
         )
 
+    def pass_deadline(self, job_id: str, message: str) -> int:
+        """Note that a job's deadline has passed.
+
+        Returns:
+            1 when it has, by this call or before; 0 when the job has ended, is being cancelled or has none;
+            less than 0 when it has not been reached: the milliseconds that are left.
+        """
+        return int(self._scripts.pass_deadline(keys=[keys.meta(job_id)], args=[message, keys.events(job_id)]))
+
     def explain(self, job_id: str, message: str) -> None:
         """Say what keeps a job waiting; shown beside its status."""
         self._scripts.explain(keys=[keys.meta(job_id)], args=[message])

@@ -33,6 +33,7 @@ __all__ = [
     "admission",
     "admission_prefix",
     "again",
+    "asked",
     "attempts",
     "created_batches",
     "done",
@@ -44,6 +45,7 @@ __all__ = [
     "index",
     "input_chunks",
     "job_keys",
+    "live_calls",
     "meta",
     "outcomes",
     "partition_of",
@@ -169,6 +171,16 @@ def ready(job_id: str) -> str:
     return f"{PREFIX}:{{{job_id}}}:ready"
 
 
+def asked(job_id: str) -> str:
+    """Bitmap: bit n is set once row n has been asked through the live API, or is about to be.
+
+    `mark_asked.lua` sets it before the call, so that a row without an outcome whose bit is set is one whose
+    answer was lost, and is never asked again by itself. `unmark_asked.lua` clears it after a refusal for
+    now; a user's retry drops it. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:asked"
+
+
 def attempts(job_id: str) -> str:
     """Hash: number (0…) → zstd of up to 500 outcome rows that were not the last word: each was tried again.
 
@@ -194,7 +206,8 @@ def events(job_id: str) -> str:
 def job_keys(job_id: str) -> list[str]:
     """Every key with the job's tag, `meta` first."""
     return [
-        f(job_id) for f in (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready)
+        f(job_id)
+        for f in (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, asked)
     ]
 
 
@@ -204,7 +217,7 @@ def partition_of(job_id: str) -> int:
 
 
 def due(partition: int, stage: str) -> str:
-    """Sorted set: job or shard id → when a worker should next look at it, in one of the stages.
+    """Sorted set: job, shard or timer → when a worker should next look at it, in one of the stages.
 
     A lease moves the score to the end of the lease, which makes it its own
     redelivery. No TTL: losing it loses work.
@@ -213,12 +226,12 @@ def due(partition: int, stage: str) -> str:
 
 
 def work(partition: int, member: str) -> str:
-    """Hash: the work record of a job (`work_records.JobWork`) or shard (`work_records.ShardWork`).
+    """Hash: the work record of a job, a shard or a timer (`JobWork`, `ShardWork`, `deadlines.JobTimer`).
 
     Written only by scripts that check the lease's token. TTL: none while the
     job lives, `retention_s` after, so that an audit can still pair batches. With a job that is
     deleted its work goes at once, but for shards whose files are still at the provider: those
-    are due for cleaning up, and go within two days.
+    are due for cleaning up, and go within two days. A timer goes when it has been seen to, or the job ends.
     """
     return work_prefix(partition) + member
 
@@ -269,3 +282,12 @@ def admission_prefix(route: str) -> str:
       those that are ahead of the model's clock. Both vanish with the last that waits.
     """
     return f"{PREFIX}:{{r:{route}}}:admission:"
+
+
+def live_calls(route: str) -> str:
+    """String: when a provider account may next be asked through the live API, in milliseconds.
+
+    Workers move it on with each call (`take_live.lua`) and after a refusal for now (`pause_live.lua`).
+    TTL: a minute beyond that time; without it, there is nothing to wait for.
+    """
+    return f"{PREFIX}:{{r:{route}}}:live"

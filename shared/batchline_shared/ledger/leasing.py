@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.deadlines import JobTimer
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.scripts import Scripts
 from batchline_shared.ledger.work_records import JobWork, ShardWork, Stage
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Advanced", "Leasing", "advanced", "flat"]
 
-_Work = TypeVar("_Work", JobWork, ShardWork)
+_Work = TypeVar("_Work", JobWork, ShardWork, JobTimer)
 
 _log = logging.getLogger("batchline.ledger")
 

@@ -149,6 +149,11 @@ class Payload:
             first_row, rows, bytes(~bit & 0xFF | got for bit, got in zip(wanted, done, strict=True))
         )
 
+    def asked_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
+        """Those of `rows` rows from `first_row` on that have been asked through the live API."""
+        bits = self._bits(keys.asked(job_id), first_row, rows)
+        return _unset(first_row, rows, bytes(~bit & 0xFF for bit in bits))
+
     def tally(self, job_id: str) -> RowTally:
         """How many rows are where, at one moment."""
         with self._client.pipeline() as pipe:

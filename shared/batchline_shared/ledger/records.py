@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from batchline_shared.errors import LedgerError
+from batchline_shared.ledger.deadlines import Deadline, OnDeadline
 from batchline_shared.outcomes import ErrorType
 from batchline_shared.pricing.rates import price_list_of
 from batchline_shared.pricing.spent import spent_in
@@ -45,7 +46,7 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
     """Stopped by the user; what was done before is kept."""
     EXPIRED = "expired"
-    """The provider's window ended before any request was answered."""
+    """The provider's window, or the job's deadline, ended before any request was answered."""
 
     @property
     def is_final(self) -> bool:
@@ -153,6 +154,8 @@ class JobMeta:
     """Seconds for which it is kept once it has ended, 0 for ever; None: as the workers' settings say."""
     idempotency: str
     """SHA-256 of its idempotency key; empty where it has none."""
+    deadline: Deadline | None
+    """None: it has none."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -200,6 +203,7 @@ class JobMeta:
                 retrying=record.get(b"retrying") == b"1",
                 retention_s=as_int(record, b"retention_s") if b"retention_s" in record else None,
                 idempotency=as_text(record, b"idem"),
+                deadline=Deadline.read(record),
                 message=as_text(record, b"message"),
                 metadata=orjson.loads(record.get(b"metadata", b"{}")),
                 errors={str(kind): n for kind in ErrorType if (n := as_int(record, b"err." + kind.encode()))},
@@ -214,6 +218,16 @@ class JobMeta:
     def is_final(self) -> bool:
         """Whether the job has ended and every request has its outcome."""
         return self.status in FINAL
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its deadline has ended its batches; not, once a user cancels what is left."""
+        return self.deadline is not None and self.deadline.passed and self.status != JobStatus.CANCELLING
+
+    @property
+    def goes_live(self) -> bool:
+        """Whether what was not run is to be asked through the live API."""
+        return self.overdue and self.deadline is not None and self.deadline.action is OnDeadline.LIVE
 
     def default_id(self, row: int) -> str:
         """The custom id of a row whose user gave none."""

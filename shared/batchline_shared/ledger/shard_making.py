@@ -20,9 +20,18 @@ class ShardMaking(Leasing):
     """Makes shards, and has those looked at that may go on."""
 
     def plan_shard(
-        self, job: JobWork, *, cursor: tuple[str, str], route: str, manifest: Manifest, attempt: int
+        self,
+        job: JobWork,
+        *,
+        cursor: tuple[str, str],
+        route: str,
+        manifest: Manifest,
+        attempt: int,
+        live: bool = False,
     ) -> int | None:
         """Create a job's next shard and move its cursor from `cursor[0]` to `cursor[1]`, at once.
+
+        A shard that is `live` gets no batch: its rows are asked one by one.
 
         Returns:
             The shard's number; None when the lease is lost or somebody else moved the cursor.
@@ -33,10 +42,17 @@ class ShardMaking(Leasing):
             keys=[
                 keys.work(partition, job.id),
                 keys.tally(partition),
-                keys.due(partition, Stage.SUBMIT),
+                keys.due(partition, Stage.LIVE if live else Stage.SUBMIT),
                 keys.shards(partition, job.id),
             ],
-            args=[job.token, *cursor, keys.work_prefix(partition), shard_id(job.id, ""), *flat(fields)],
+            args=[
+                job.token,
+                *cursor,
+                keys.work_prefix(partition),
+                shard_id(job.id, ""),
+                ShardState.LIVE if live else ShardState.PENDING,
+                *flat(fields),
+            ],
         )
         return None if int(number) < 0 else int(number)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.deadlines import timer_of
 from batchline_shared.ledger.leasing import Advanced, advanced, flat
 from batchline_shared.ledger.shard_making import ShardMaking
+from batchline_shared.ledger.timers import timer_keys
 from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork, Stage, job_of
 
 if TYPE_CHECKING:
@@ -30,8 +32,13 @@ class WorkQueue(ShardMaking):
 
     # --- jobs --------------------------------------------------------------------------------
 
-    def open_job(self, job_id: str, *, delay_s: float, sparse: bool = False) -> bool:
-        """Create or reopen a job's work, due for planning in `delay_s`; False when it is open already."""
+    def open_job(
+        self, job_id: str, *, delay_s: float, sparse: bool = False, deadline_ms: int | None = None
+    ) -> bool:
+        """Create or reopen a job's work, due for planning in `delay_s`; False when it is open already.
+
+        With a deadline, its timer is set in the same step.
+        """
         partition = keys.partition_of(job_id)
         values: dict[str, Any] = {"cursor": "0,0", "waited": 0, "sparse": int(sparse)}
         return bool(
@@ -41,8 +48,16 @@ class WorkQueue(ShardMaking):
                     keys.tally(partition),
                     keys.due(partition, Stage.PLAN),
                     keys.shards(partition, job_id),
+                    *timer_keys(job_id),
                 ],
-                args=[job_id, int(delay_s * 1000), keys.work_prefix(partition), *flat(values)],
+                args=[
+                    job_id,
+                    int(delay_s * 1000),
+                    keys.work_prefix(partition),
+                    timer_of(job_id),
+                    "" if deadline_ms is None else deadline_ms,
+                    *flat(values),
+                ],
             )
         )
 
@@ -104,6 +119,7 @@ class WorkQueue(ShardMaking):
                     keys.due(partition, stage),
                     keys.shards(partition, job.id),
                     keys.due(partition, Stage.CLEAN),
+                    *timer_keys(job.id),
                 ],
                 args=[
                     job.id,
@@ -111,6 +127,7 @@ class WorkQueue(ShardMaking):
                     keys.work_prefix(partition),
                     retention_s * 1000,
                     clean_after,
+                    timer_of(job.id),
                     *flat(counts),
                 ],
             )

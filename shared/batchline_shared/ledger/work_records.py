@@ -41,6 +41,8 @@ class Stage(StrEnum):
     COLLECT = "collect"
     SETTLE = "settle"
     CLEAN = "clean"
+    DEADLINE = "deadline"
+    LIVE = "live"
 
 
 class ShardState(StrEnum):
@@ -56,6 +58,8 @@ class ShardState(StrEnum):
     """Its batch is known and followed."""
     COLLECTING = "collecting"
     """Its batch has ended; outcomes are being landed."""
+    LIVE = "live"
+    """Its rows are asked one by one through the live API: its job's deadline has passed."""
     IN_DOUBT = "in_doubt"
     """It cannot be told whether a batch exists; a person decides."""
     DONE = "done"

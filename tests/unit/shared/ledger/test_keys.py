@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,10 @@ def watched() -> Watched:
     other = bench.enqueue(2)
     other.cancel()
     bench.finish(other)
+    late = bench.enqueue(2, deadline=timedelta(hours=1), on_deadline="live")
+    bench.later(3700)
+    bench.finish(late)
+    bench.enqueue(2, deadline=timedelta(hours=1))
     return ledger
 
 
@@ -98,13 +103,14 @@ def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
 
 
 def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> None:
-    job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}(-\d+)?"
+    job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}(-\d+|~deadline)?"
     patterns = [
         *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
-        rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries)",
+        rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries|asked)",
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
+        r"batchline:\{r:[a-z0-9@_-]+\}:live",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
     ]
     found = [name.decode() for name in watched.scan_iter()]
