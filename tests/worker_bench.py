@@ -13,7 +13,7 @@ from batchline import BatchClient, JobStatus
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, keys
 from batchline_worker.context import WorkerContext
 from batchline_worker.settings import WorkerSettings
-from batchline_worker.stages import clean, collect, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, deadline, live, plan, poll, settle, submit
 from scripted_provider import ScriptedProvider
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ WORK = {
     Stage.COLLECT: collect.work,
     Stage.SETTLE: settle.work,
     Stage.CLEAN: clean.work,
+    Stage.DEADLINE: deadline.work,
+    Stage.LIVE: live.work,
 }
 
 _TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms")
@@ -106,10 +108,16 @@ class WorkerBench:
                 for name in _TIMES:
                     if int(record.get(name, 0)) > 0:
                         self.redis.hset(key, name, int(record[name]) - ms)
+        self._deadlines_later(ms)
         state = keys.admission(self.provider.name)[3]
         for name, value in self.redis.hgetall(state).items():
             if name.startswith((b"paused_until", b"open_until", b"probe_until", b"refused ")):
                 self.redis.hset(state, name, int(value) - ms)
+
+    def _deadlines_later(self, ms: int) -> None:
+        for key in self.redis.scan_iter(match=keys.meta("*")):
+            if until_ms := self.redis.hget(key, "deadline_ms"):
+                self.redis.hset(key, "deadline_ms", int(until_ms) - ms)
 
     def poll_now(self, shard: str) -> None:
         """Let a shard's batch be looked at with the next run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -9,16 +10,17 @@ import orjson
 
 from batchline_shared.accounts import OWN_ACCOUNT, parse_model
 from batchline_shared.dialects.registry import dialect
+from batchline_shared.ledger import Segment
 from batchline_worker.landing import needed_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from batchline_shared.dialects.base import Dialect
     from batchline_shared.ledger import JobMeta, JobStore, ShardWork
     from batchline_shared.settings import Settings
 
-__all__ = ["build_input", "dialect_of", "position_of", "wire_prefix"]
+__all__ = ["build_input", "dialect_of", "lines_of", "position_of", "wire_prefix"]
 
 _IN_MEMORY_BYTES = 8 * 1024 * 1024
 
@@ -68,7 +70,7 @@ def build_input(store: JobStore, settings: Settings, meta: JobMeta, shard: Shard
     speech = dialect_of(settings, meta)
     target = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
-        for lines in _lines(store, meta, shard, speech):
+        for lines in _lines(store, meta, shard.wire_name, shard.segment, speech):
             target.write(b"".join(lines))
     except BaseException:
         target.close()
@@ -77,12 +79,34 @@ def build_input(store: JobStore, settings: Settings, meta: JobMeta, shard: Shard
     return target
 
 
-def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) -> Iterator[list[bytes]]:
-    """A shard's lines, chunk by chunk."""
+def lines_of(
+    store: JobStore, settings: Settings, meta: JobMeta, shard: ShardWork, rows: Sequence[int]
+) -> Iterator[tuple[int, bytes]]:
+    """Stream some of a shard's rows, each with its request as a line of a batch's input.
+
+    Args:
+        store: Where the job lies.
+        settings: Of this worker.
+        meta: The job.
+        shard: The shard.
+        rows: In ascending order, at least one.
+
+    Raises:
+        LedgerError: Requests are missing or damaged.
+    """
+    segment = Segment.of(rows, shard.segment.chunk_from, shard.segment.chunk_to)
+    lines = _lines(store, meta, shard.wire_name, segment, dialect_of(settings, meta))
+    return zip(rows, chain.from_iterable(lines), strict=True)
+
+
+def _lines(
+    store: JobStore, meta: JobMeta, wire_name: str, segment: Segment, speech: Dialect
+) -> Iterator[list[bytes]]:
+    """A segment's lines, chunk by chunk."""
     template = orjson.loads(meta.template)
     head, middle, tail = speech.line_ends(meta.template)
-    start = head + wire_prefix(shard.wire_name).encode()
-    segment = shard.segment
+    prefix = wire_prefix(wire_name)
+    start = head + prefix.encode()
     picked = set(segment.picked)
     end_row = segment.first_row + segment.rows
     infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
@@ -94,7 +118,7 @@ def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) ->
             if (number not in picked) if picked else not segment.first_row <= number < end_row:
                 continue
             if row[0] == _OBJECT:
-                lines.append(speech.object_line(f"{wire_prefix(shard.wire_name)}{position}", template, row))
+                lines.append(speech.object_line(f"{prefix}{position}", template, row))
             else:
                 lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
             position += 1

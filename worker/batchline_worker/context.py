@@ -5,7 +5,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Admission, Gates, JobStore, Stage, WorkQueue, open_ledger
+from batchline_shared.ledger import (
+    Admission,
+    Gates,
+    JobStore,
+    LiveCalls,
+    Stage,
+    Timers,
+    WorkQueue,
+    open_ledger,
+)
 from batchline_worker.leases import LeaseKeeper
 from batchline_worker.providers.registry import make_provider
 
@@ -50,6 +59,8 @@ class WorkerContext:
         self.admission = Admission(self.redis)
         self.routes: set[str] = set()
         """Provider accounts in which this process has asked for room."""
+        self.timers = Timers(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
+        self.live_calls = LiveCalls(self.redis, durable=settings.durable_writes)
         self.leases = LeaseKeeper(self.work)
         self.stopping = threading.Event()
         """Set when the process is asked to stop: finish the row at hand and take no other."""

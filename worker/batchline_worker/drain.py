@@ -10,7 +10,7 @@ import structlog
 
 from batchline_shared.errors import QueueUnavailableError
 from batchline_shared.ledger import Stage, redis_errors, server_name
-from batchline_worker.stages import clean, collect, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, deadline, live, plan, poll, settle, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,8 @@ _WORK: dict[Stage, Callable[[WorkerContext], int]] = {
     Stage.COLLECT: collect.work,
     Stage.SETTLE: settle.work,
     Stage.CLEAN: clean.work,
+    Stage.DEADLINE: deadline.work,
+    Stage.LIVE: live.work,
 }
 
 

@@ -63,8 +63,12 @@ class RowNames:
 class Lander:
     """Collects outcomes and lands them in chunks. Landing a row twice changes nothing."""
 
-    def __init__(self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt) -> None:
+    def __init__(
+        self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt, *, live: bool = False
+    ) -> None:
+        """Args: live: The outcomes are those of the live API, and cost its price."""
         self._store = store
+        self._live = live
         self._job_id = job_id
         self._names = names
         self._attempt = attempt
@@ -82,15 +86,19 @@ class Lander:
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
-        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw)
+        kind, message = self._attempt.said(verdict.error_type, verdict.message)
+        verdict = verdict._replace(error_type=kind, message=message)
+        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw, live=self._live)
         self.answered_rows += verdict.input_tokens > 0
         self.input_tokens += verdict.input_tokens
-        self._add(row, line, verdict.error_type, token_counts(verdict))
+        self._add(row, line, verdict.error_type, token_counts(verdict, live=self._live))
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:
         """Add the outcome of a row for which there is no line."""
-        line = encode_unanswered(row, self._attempt.number, self._names[row], error_type, message)
-        self._add(row, line, error_type, {})
+        kind, message = self._attempt.said(error_type, message)
+        number, name = self._attempt.number, self._names[row]
+        line = encode_unanswered(row, number, name, kind or error_type, message, live=self._live)
+        self._add(row, line, kind, {})
 
     def flush(self) -> None:
         """Land what is left."""

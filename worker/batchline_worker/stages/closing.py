@@ -31,7 +31,7 @@ def close_unanswered(
     meta = context.jobs.find(shard.job_id)
     if meta is not None:
         names = RowNames(context.jobs, meta, shard.segment)
-        lander = Lander(context.jobs, meta.id, names, Attempt(shard.attempt))
+        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, shard.attempt))
         for row in lost_rows_of(context.jobs, meta.id, shard.segment):
             lander.unanswered(row, error_type, message)
         lander.flush()

@@ -33,6 +33,9 @@ _AHEAD = 16
 """Shards of a job that may wait to be created. So a small job's shards stand behind few of a large one's, and
 what is planned later knows what was learned of the account's limits meanwhile."""
 
+_LIVE_ROWS = 250
+_MOST_LIVE_SHARDS = 2000
+
 _LOOK_S = 10.0
 """Seconds until a job is looked at again that has that many; whoever creates one of them wakes it before."""
 
@@ -61,7 +64,7 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
     else:
         if meta.retrying:
             context.jobs.end_retry(meta.id)
-        if job.cancel:
+        if job.cancel and not meta.goes_live:
             _cancel_unplanned(context, job, meta)
         elif not _make_shards(context, job, meta):
             return
@@ -75,7 +78,9 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
 def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
     """Create the job's shards from its cursor on; False when somebody else does, or enough of them wait."""
     model = parse_model(meta.model)
-    limits = shard_limits(context, meta, model)
+    limits, live = shard_limits(context, meta, model), meta.goes_live
+    if live:
+        limits = limits._replace(requests=min(limits.requests, _live_rows(meta)))
     cursor, number = job.cursor, job.next_shard
     for planned in manifests(context.jobs, meta, limits, cursor, sparse=job.sparse):
         if context.work.unsent(job.id, range(max(0, number - _AHEAD), number)) >= _AHEAD:
@@ -87,14 +92,20 @@ def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
             route=model.route,
             manifest=planned.manifest,
             attempt=meta.attempt,
+            live=live,
         )
         if made is None:
             _log.info("planning_lost", job=job.id)
             return False
         cursor, number = planned.cursor, made + 1
-        context.nudge(Stage.SUBMIT)
+        context.nudge(Stage.LIVE if live else Stage.SUBMIT)
     _log.info("planned", job=job.id, shards=number, requests=meta.total)
     return True
+
+
+def _live_rows(meta: JobMeta) -> int:
+    """Rows of a shard that is asked live: few, so that many workers share a job, but not a million shards."""
+    return max(_LIVE_ROWS, meta.total // _MOST_LIVE_SHARDS)
 
 
 def _go_on_later(context: WorkerContext, job: JobWork, meta: JobMeta) -> None:
@@ -111,7 +122,8 @@ def _cancel_unplanned(context: WorkerContext, job: JobWork, meta: JobMeta) -> No
         start = max(row, info.first_row)
         count = info.first_row + info.rows - start
         segment = Segment(start, count, number, number + 1)
-        lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, segment), Attempt(meta.attempt))
+        names = RowNames(context.jobs, meta, segment)
+        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, meta.attempt))
         for open_row in unplanned(meta.id, start, count) if count > 0 else ():
             lander.unanswered(
                 open_row, ErrorType.CANCELLED, "the job was cancelled before this request was sent"

@@ -10,6 +10,7 @@ from batchline_shared.ledger import JobStatus, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.attempts import backoff_s
 from batchline_worker.landing import lost_rows_of
+from batchline_worker.stages.live import give_up_asked
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork, RowTally, ShardWork
@@ -94,6 +95,10 @@ def _recover(context: WorkerContext, job: JobWork, meta: JobMeta, shards: list[S
     Rows of a shard are collected again, which is free; only rows that no shard
     ever held are planned anew.
     """
+    if meta.deadline is not None and meta.deadline.passed and give_up_asked(context, meta):
+        # What was asked live cannot be looked for, and its batch knows nothing of it.
+        context.work.postpone_job(job, Stage.SETTLE, 0.0)
+        return
     reopened = 0
     spoken_for: set[int] = set()
     # A row that was tried again lies in several shards; the newest knows its outcome.
@@ -119,12 +124,13 @@ def _recover(context: WorkerContext, job: JobWork, meta: JobMeta, shards: list[S
 
 def final_status(meta: JobMeta, *, cancelled: bool = False) -> JobStatus:
     """How a job has ended whose requests all have their outcome; `cancelled`: its work was marked so."""
-    asked = cancelled or meta.status == JobStatus.CANCELLING
+    asked = (cancelled and not meta.overdue) or meta.status == JobStatus.CANCELLING
     if asked and meta.errors.get(ErrorType.CANCELLED):
         return JobStatus.CANCELLED
     if meta.succeeded:
         return JobStatus.COMPLETED
-    if meta.errors.get(ErrorType.EXPIRED) == meta.total:
+    expired = meta.errors.get(ErrorType.EXPIRED, 0)
+    if expired == meta.total or (expired and meta.overdue):
         return JobStatus.EXPIRED
     return JobStatus.FAILED
 
