@@ -41,7 +41,7 @@ from batchline_shared.errors import (
     SchemaError,
     WaitTimeoutError,
 )
-from batchline_shared.ledger import JobStatus, Priority
+from batchline_shared.ledger import JobStatus, OnDeadline, Priority
 from batchline_shared.outcomes import BatchError, BatchResult, BatchSuccess, ErrorType, TokenUsage
 from batchline_shared.pricing import Cost
 from batchline_shared.settings import Settings
@@ -77,6 +77,7 @@ __all__ = [
     "JobNotReadyError",
     "JobStatus",
     "LedgerError",
+    "OnDeadline",
     "Priority",
     "ProviderBatch",
     "QueueFullError",

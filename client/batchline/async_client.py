@@ -15,13 +15,14 @@ from batchline.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
     from pydantic import BaseModel
     from redis import Redis
 
     from batchline.costs import CostLine
+    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import Job, JobInfo
     from batchline.policy import RetryPolicy
@@ -47,6 +48,8 @@ class EnqueueOptions(TypedDict, total=False):
     retention_s: int | None
     retry: RetryPolicy | None
     priority: Priority | str
+    deadline: timedelta | datetime | None
+    on_deadline: Action
 
 
 class AsyncBatchClient:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from batchline.connection import Connection
 from batchline.costs import cost_lines, group_of
+from batchline.deadline import JobDeadline
 from batchline.encoding import RequestEncoder, encoded
 from batchline.enqueue import enqueue_rows
 from batchline.estimating import dollars, metered
@@ -20,13 +21,14 @@ from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
     from pydantic import BaseModel
     from redis import Redis
 
     from batchline.costs import CostLine
+    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import JobInfo
     from batchline.requests import BatchRequest
@@ -84,6 +86,8 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
     ) -> Job[M]: ...
 
     @overload
@@ -104,6 +108,8 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
     ) -> Job[list[float]]: ...
 
     @overload
@@ -124,6 +130,8 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
     ) -> Job[str]: ...
 
     def enqueue(
@@ -143,6 +151,8 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -168,13 +178,18 @@ class BatchClient:
                 the workers' settings say.
             retry: Which failed requests are sent again by themselves; None: as the settings say.
             priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
+            deadline: Until when requests may be run in batches: a time from now, or a moment with its time
+                zone. Then the job ends by itself, with what is done. None: it takes what it takes.
+            on_deadline: What becomes of requests that were not run by then: "cancel", they end as `expired`;
+                "live", they are asked one by one, at the provider's full price.
 
         Returns:
             A handle on the job.
 
         Raises:
             InvalidModelError: The model is not of that form, or its provider or account unknown.
-            InvalidInputError: An option or the endpoint is none that the provider has.
+            InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
+                passed or names no time zone.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -202,6 +217,7 @@ class BatchClient:
             priority=priority,
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
+            deadline=JobDeadline.of(deadline, on_deadline),
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)

@@ -61,7 +61,8 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
         The job's id; that of the earlier job where the idempotency key stands for one.
 
     Raises:
-        InvalidInputError: There is no request, or one is bad; nothing is left in the ledger.
+        InvalidInputError: There is no request, one is bad, or the deadline has passed; nothing is left in the
+            ledger.
         IdempotencyConflictError: The key stands for a job of another model.
         QueueUnavailableError, QueueFullError: Redis; nothing was enqueued.
     """
@@ -112,6 +113,8 @@ def _affordable(plan: JobPlan, requests: Iterable[EncodedRequest]) -> Iterable[E
 def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterator[EncodedRequest]) -> None:
     """Write what follows the record."""
     store = connection.jobs
+    # Not before the claim: a key that stands for a job gives it, though its deadline has passed.
+    deadline_ms = plan.deadline.at_ms(connection.work.now_ms()) if plan.deadline else None
     total = chunks = 0
     given = False
     batch: list[InputChunk] = []
@@ -126,8 +129,9 @@ def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterato
     store.write_chunks(job_id, batch)
     # Due first, then committed: a crash at any point leaves either nothing that
     # lives on, or a committed job that is listed and due.
-    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S)
-    store.commit(job_id, {"total": total, "chunks": chunks, "given_ids": int(given)})
+    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
+    found: dict[str, str | int | bytes] = {"total": total, "chunks": chunks, "given_ids": int(given)}
+    store.commit(job_id, found if deadline_ms is None else found | {"deadline_ms": deadline_ms})
 
 
 def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> Iterator[EncodedRequest]:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline.deadline import JobDeadline
 from batchline.enqueue import EncodedRequest, enqueue_rows
 from batchline.estimating import metered
 from batchline.job_plan import JobPlan
@@ -20,10 +21,12 @@ from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
     from decimal import Decimal
     from pathlib import Path
 
     from batchline.connection import Connection
+    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline_shared.dialects.base import Dialect, FileLine
     from batchline_shared.ledger import Priority
@@ -136,6 +139,8 @@ def enqueue_file(
     retention_s: int | None = None,
     retry: RetryPolicy | None = None,
     priority: Priority | str = "normal",
+    deadline: timedelta | datetime | None = None,
+    on_deadline: Action = "cancel",
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -150,6 +155,8 @@ def enqueue_file(
         retention_s: As there.
         retry: As there.
         priority: As there.
+        deadline: As there.
+        on_deadline: As there.
 
     Returns:
         The job's id.
@@ -176,6 +183,7 @@ def enqueue_file(
             price_list=price_list_of(model, account),
             retry=retry or RetryPolicy.default(connection.settings),
             priority=priority,
+            deadline=JobDeadline.of(deadline, on_deadline),
         )
         return enqueue_rows(connection, plan, file.requests())
 

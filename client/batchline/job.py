@@ -13,7 +13,7 @@ from batchline.reading import ResultStream, reader_of
 from batchline.retrying import retry_failed
 from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
-from batchline_shared.ledger import JobStatus
+from batchline_shared.ledger import JobStatus, OnDeadline
 from batchline_shared.outcome_rows import row_of
 from batchline_shared.pricing import Cost, Spent, Usd, price, rate_card
 
@@ -70,6 +70,10 @@ class JobInfo(BaseModel):
     """Whose prices hold for it; empty where nobody knows."""
     max_cost_usd: Usd | None = None
     """What it may cost; None: whatever it does."""
+    deadline: datetime | None = None
+    """Until when its requests may be run in batches; None: it takes what it takes."""
+    on_deadline: OnDeadline | None = None
+    """What becomes of those that were not; None where it has no deadline."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -236,6 +240,8 @@ class Job(Generic[T]):
     def retry_failed(self, error_types: Collection[ErrorType | str] | None = None) -> int:
         """Send the failed requests of a finished job again, as further attempts of the same job.
 
+        A deadline that has passed binds them no more: they are run in batches, and the job has none.
+
         Args:
             error_types: Which failures; None: those that a retry may help.
 
@@ -291,6 +297,8 @@ def job_info(meta: JobMeta) -> JobInfo:
         price_list=meta.price_list,
         max_cost_usd=meta.max_cost_usd,
         spent=meta.spent,
+        deadline=meta.deadline and meta.deadline.at,
+        on_deadline=meta.deadline and meta.deadline.action,
         message=meta.message,
         metadata=meta.metadata,
         retries=meta.round,

@@ -16,6 +16,7 @@ from batchline_shared.ledger import Priority
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from batchline.deadline import JobDeadline
     from batchline_shared.dialects.base import Dialect
 
 __all__ = ["JobPlan"]
@@ -41,6 +42,7 @@ class JobPlan:
     retention_s: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     priority: Priority | str = "normal"
+    deadline: JobDeadline | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -99,6 +101,7 @@ class JobPlan:
             "price_list": self.price_list,
             "max_cost_usd": str(self.max_cost_usd or ""),
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
+            **({} if self.deadline is None else {"on_deadline": self.deadline.action}),
             **self.retry.fields(),
             "priority": str(self.priority),
         }

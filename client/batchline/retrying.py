@@ -49,8 +49,9 @@ def retry_failed(
     if not _any_wanted(connection, meta, reader, wanted):
         return 0
     jobs, work = connection.jobs, connection.work
+    deadline_ms = _deadline_ms(connection, meta)
     # The work first: whatever happens later, somebody will look at the job.
-    _open(connection, meta.id)
+    _open(connection, meta.id, deadline_ms)
     if meta.idempotency:
         # Should it go on the way, an enqueue with the same key would make, and pay for, a second job.
         jobs.keep_claim(meta.idempotency)
@@ -61,21 +62,28 @@ def retry_failed(
         taken += _take_back(connection, meta.id, landing, reader, wanted)
     jobs.end_retry(meta.id)
     # Had we stood still for a minute before `begin_retry`, a worker would have closed the work again.
-    work.open_job(meta.id, delay_s=0.0, sparse=True)
+    work.open_job(meta.id, delay_s=0.0, sparse=True, deadline_ms=deadline_ms)
     work.wake_job(meta.id)
     connection.nudge(Stage.PLAN)
     return taken
 
 
-def _open(connection: Connection, job_id: str) -> None:
+def _deadline_ms(connection: Connection, meta: JobMeta) -> int | None:
+    """The deadline, if it binds another round too: one that has passed does not."""
+    if meta.deadline is None or meta.deadline.at_ms <= connection.work.now_ms():
+        return None
+    return meta.deadline.at_ms
+
+
+def _open(connection: Connection, job_id: str, deadline_ms: int | None) -> None:
     """Reopen the job's work; a worker may still be closing it, moments after it made the job final.
 
     Raises:
         JobNotReadyError: Somebody else retries it.
     """
-    deadline = time.monotonic() + _CLOSING_S
-    while not connection.work.open_job(job_id, delay_s=_HOLD_S, sparse=True):
-        if time.monotonic() > deadline or not connection.jobs.meta(job_id).is_final:
+    until = time.monotonic() + _CLOSING_S
+    while not connection.work.open_job(job_id, delay_s=_HOLD_S, sparse=True, deadline_ms=deadline_ms):
+        if time.monotonic() > until or not connection.jobs.meta(job_id).is_final:
             raise JobNotReadyError(f"job {job_id} is being retried already", job_id=job_id)
         time.sleep(0.02)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, assert_type
 
@@ -26,6 +26,7 @@ from batchline import (
     Job,
     JobInfo,
     JobStatus,
+    OnDeadline,
     ProviderBatch,
     TokenUsage,
     extract_results,
@@ -62,6 +63,10 @@ def check_client(client: BatchClient) -> None:
         client.enqueue("openai/e", None, ["a", ["b", "c"]], endpoint="/v1/embeddings"), Job[list[float]]
     )
     assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES], max_cost_usd=2.5), Job[User])
+    assert_type(
+        client.enqueue("openai/gpt-4o", User, [MESSAGES], deadline=timedelta(hours=6), on_deadline="live"),
+        Job[User],
+    )
     assert_type(client.estimate("openai/gpt-4o", User, [MESSAGES], max_tokens=100), CostEstimate)
     assert_type(client.costs("tag:team", since=datetime.now(UTC)), list[CostLine])
     assert_type(client.job("job_1"), Job[Any])
@@ -77,6 +82,8 @@ def check_job(job: Job[User], text: Job[str]) -> None:
     assert_type(job.wait(timeout_s=1.0, progress=True), JobStatus)
     assert_type(job.info(), JobInfo)
     assert_type(job.info().cost, Cost)
+    assert_type(job.info().deadline, datetime | None)
+    assert_type(job.info().on_deadline, OnDeadline | None)
     assert_type(job.info().cost.batch_usd, Decimal | None)
     assert_type(job.batches(), list[ProviderBatch])
     assert_type(job.results(), list[BatchResult[User]])

@@ -9,6 +9,7 @@ import typer
 from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     After,
     CursorFile,
+    Deadline,
     DryRun,
     Endpoint,
     Follow,
@@ -21,6 +22,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Metadata,
     Model,
     ModelFilter,
+    OnDeadline,
     ResponseModel,
     RetentionS,
     Wait,
@@ -65,6 +67,8 @@ def create_from_file_command(
     retention_s: RetentionS = None,
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
+    deadline: Deadline = None,
+    on_deadline: OnDeadline = "cancel",
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -85,6 +89,8 @@ def create_from_file_command(
             retention_s=retention_s,
             max_attempts=max_attempts,
             priority=priority,
+            deadline=deadline,
+            on_deadline=on_deadline,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,
@@ -108,6 +114,8 @@ def submit_command(
     retention_s: RetentionS = None,
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
+    deadline: Deadline = None,
+    on_deadline: OnDeadline = "cancel",
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -135,6 +143,8 @@ def submit_command(
             retention_s=retention_s,
             max_attempts=max_attempts,
             priority=priority,
+            deadline=deadline,
+            on_deadline=on_deadline,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,

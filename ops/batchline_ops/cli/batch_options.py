@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 __all__ = [
     "After",
     "CursorFile",
+    "Deadline",
     "DryRun",
     "Endpoint",
     "Follow",
@@ -19,6 +20,7 @@ __all__ = [
     "Metadata",
     "Model",
     "ModelFilter",
+    "OnDeadline",
     "ResponseModel",
     "RetentionS",
     "Wait",
@@ -97,4 +99,20 @@ MaxAttempts = Annotated[
 RetentionS = Annotated[
     int | None,
     typer.Option(min=0, help="Seconds to keep the job once it has ended; 0: until it is deleted."),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        "--deadline",
+        metavar="TIME",
+        help="Until when requests may be run in batches: 90m, 6h, 2d, or a moment with its time zone. "
+        "Then the job ends with what is done.",
+    ),
+]
+OnDeadline = Annotated[
+    Literal["cancel", "live"],
+    typer.Option(
+        "--on-deadline",
+        help="What becomes of the rest: cancel ends it as expired, live asks it one by one at full price.",
+    ),
 ]

@@ -8,6 +8,7 @@ from batchline.estimating import dollars
 from batchline.files import enqueue_file, estimate_file
 from batchline.policy import RetryPolicy
 from batchline_ops.cli.costing import show_estimate
+from batchline_ops.cli.deadlines import parse_deadline
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.job_views import job_json
 from batchline_ops.cli.jobs import follow
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchline.client import BatchClient
+    from batchline.deadline import Action
     from batchline.job import Job
 
 __all__ = ["create_from_file", "parse_metadata", "submit_requests"]
@@ -36,6 +38,8 @@ def create_from_file(
     retention_s: int | None,
     max_attempts: int | None,
     priority: str,
+    deadline: str | None,
+    on_deadline: Action,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -54,6 +58,8 @@ def create_from_file(
         retention_s=retention_s,
         retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
         priority=priority,
+        deadline=parse_deadline(deadline),
+        on_deadline=on_deadline,
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
     )
@@ -74,6 +80,8 @@ def submit_requests(
     retention_s: int | None,
     max_attempts: int | None,
     priority: str,
+    deadline: str | None,
+    on_deadline: Action,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -101,6 +109,8 @@ def submit_requests(
                 retention_s=retention_s,
                 retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
                 priority=priority,
+                deadline=parse_deadline(deadline),
+                on_deadline=on_deadline,
                 max_cost_usd=max_cost_usd,
                 endpoint=endpoint,
             )

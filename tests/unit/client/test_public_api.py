@@ -27,7 +27,7 @@ DOCUMENTED = {
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
-    "retry=None, priority='normal'",
+    "retry=None, priority='normal', deadline=None, on_deadline='cancel'",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
     "endpoint=None",
     "costs": "group_by='model', *, since=None",
@@ -82,10 +82,12 @@ def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
 
 
 def test_outcomes_keep_their_fields() -> None:
-    assert list(BatchSuccess.model_fields) == ["custom_id", "result", "usage", "raw", "attempts", "success"]
+    assert list(BatchSuccess.model_fields) == [
+        *("custom_id", "result", "usage", "raw", "attempts", "source", "success"),
+    ]
     assert list(BatchError.model_fields) == [
         *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "attempts"),
-        "success",
+        *("source", "success"),
     ]
 
 

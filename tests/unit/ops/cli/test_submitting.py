@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,39 @@ def test_how_often_a_request_is_sent_can_be_said(
         meta = cli.client().connection.jobs.meta(answer.out.strip())
         assert (meta.attempt, meta.last_attempt) == (1, attempts)
     assert cli("batch", "submit", "--model", MODEL, "--max-attempts", "0", stdin=lines(HELLO)).code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "least_s"), [("90m", 5400), ("6h", 21600), ("1.5d", 129600), ("2100-01-01T00:00+01:00", 10**9)]
+)
+def test_a_deadline_can_be_said_as_a_time_or_a_moment(cli: Cli, given: str, least_s: int) -> None:
+    options = ("--deadline", given, "--on-deadline", "live")
+    answer = cli("batch", "submit", "--model", MODEL, *options, stdin=lines(HELLO))
+    if least_s == 10**9:
+        assert_refused(answer, "at most 3650")
+        return
+    job = cli("batch", "status", answer.out.strip(), "--json").json
+    left = datetime.fromisoformat(job["deadline"]) - datetime.fromisoformat(job["created_at"])
+
+    assert left.total_seconds() == pytest.approx(least_s, abs=5)
+    assert job["on_deadline"] == "live"
+    assert "then live" in cli("batch", "status", answer.out.strip()).out
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("6 hours", "6h or 2d"),
+        ("6", "6h or 2d"),
+        ("2026-12-01T06:00", "no time zone"),
+        ("2020-01-01T00:00Z", "has passed"),
+        ("0s", "has passed"),
+    ],
+)
+def test_a_deadline_that_is_none_is_refused(cli: Cli, given: str, word: str) -> None:
+    answer = cli("batch", "submit", "--model", MODEL, "--deadline", given, stdin=lines(HELLO))
+
+    assert_refused(answer, word)
 
 
 @pytest.mark.parametrize("pair", ["team", "=x"])
