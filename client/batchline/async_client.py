@@ -47,6 +47,7 @@ class EnqueueOptions(TypedDict, total=False):
     retention_s: int | None
     retry: RetryPolicy | None
     priority: Priority | str
+    deduplicate: bool
 
 
 class AsyncBatchClient:
@@ -153,6 +154,7 @@ class AsyncBatchClient:
         temperature: float | None = 0.1,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        deduplicate: bool = False,
     ) -> CostEstimate:
         """See `BatchClient.estimate`; requests as `enqueue` takes them."""
         async with feeding(requests) as feed:
@@ -166,6 +168,7 @@ class AsyncBatchClient:
                 temperature=temperature,
                 options=options,
                 endpoint=endpoint,
+                deduplicate=deduplicate,
             )
 
     async def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:

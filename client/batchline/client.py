@@ -84,6 +84,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deduplicate: bool = False,
     ) -> Job[M]: ...
 
     @overload
@@ -104,6 +105,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deduplicate: bool = False,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -124,6 +126,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deduplicate: bool = False,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -143,6 +146,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deduplicate: bool = False,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -168,6 +172,7 @@ class BatchClient:
                 the workers' settings say.
             retry: Which failed requests are sent again by themselves; None: as the settings say.
             priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
+            deduplicate: Send requests with the same messages and options once; each still gets an outcome.
 
         Returns:
             A handle on the job.
@@ -202,6 +207,7 @@ class BatchClient:
             priority=priority,
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
+            deduplicate=deduplicate,
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)
@@ -216,6 +222,7 @@ class BatchClient:
         temperature: float | None = 0.1,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        deduplicate: bool = False,
     ) -> CostEstimate:
         """Tell what requests would cost, and check them, without enqueuing anything; needs no Redis.
 
@@ -229,7 +236,7 @@ class BatchClient:
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, None)
-        return metered(speech, template, model, price_list_of(model, account), rows)
+        return metered(speech, template, model, price_list_of(model, account), rows, deduplicate=deduplicate)
 
     def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
         """Add up what the jobs that are kept have cost so far, the dearest first.

@@ -41,6 +41,8 @@ class JobPlan:
     retention_s: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     priority: Priority | str = "normal"
+    deduplicate: bool = field(default=False, kw_only=True)
+    """Whether equal requests are sent once."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.

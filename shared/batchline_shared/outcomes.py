@@ -106,6 +106,8 @@ class BatchSuccess(BaseModel, Generic[T]):
     """The provider's result line, parsed, with the request's own `custom_id`."""
     attempts: int = 1
     """The attempt, from 1, in which the request had this outcome."""
+    duplicate_of: str | None = None
+    """The request that equals it and was sent in its place, whose answer this is; `usage` is 0 then."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -131,6 +133,8 @@ class BatchError(BaseModel):
     """The provider's result line, parsed, with the request's own `custom_id`; None where it sent none."""
     attempts: int = 1
     """The attempt, from 1, in which the request had this outcome."""
+    duplicate_of: str | None = None
+    """The request that equals it and was sent in its place, whose failure this is; `usage` is 0 then."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

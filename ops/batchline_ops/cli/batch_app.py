@@ -9,6 +9,7 @@ import typer
 from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     After,
     CursorFile,
+    Deduplicate,
     DryRun,
     Endpoint,
     Follow,
@@ -109,6 +110,7 @@ def submit_command(
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
     max_cost: MaxCost = None,
+    deduplicate: Deduplicate = False,  # noqa: FBT002 - a flag of the command line
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -136,6 +138,7 @@ def submit_command(
             max_attempts=max_attempts,
             priority=priority,
             max_cost_usd=max_cost,
+            deduplicate=deduplicate,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,

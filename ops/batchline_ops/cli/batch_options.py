@@ -9,6 +9,7 @@ import typer
 __all__ = [
     "After",
     "CursorFile",
+    "Deduplicate",
     "DryRun",
     "Endpoint",
     "Follow",
@@ -44,6 +45,9 @@ MaxCost = Annotated[
         metavar="USD",
         help="Refuse what costs more by its input alone; hold what has cost as much.",
     ),
+]
+Deduplicate = Annotated[
+    bool, typer.Option("--deduplicate", help="Send equal requests once; each still gets its outcome.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would cost, and enqueue nothing.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]

@@ -75,6 +75,7 @@ def submit_requests(
     max_attempts: int | None,
     priority: str,
     max_cost_usd: float | None,
+    deduplicate: bool,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -87,7 +88,13 @@ def submit_requests(
         with lines.naming_lines():
             if dry_run:
                 estimate = client.estimate(
-                    model, answer, lines, max_tokens=max_tokens, temperature=temperature, endpoint=endpoint
+                    model,
+                    answer,
+                    lines,
+                    max_tokens=max_tokens,
+                    temperature=temperature,
+                    endpoint=endpoint,
+                    deduplicate=deduplicate,
                 )
                 return show_estimate(estimate, as_json=as_json)
             job = client.enqueue(
@@ -102,6 +109,7 @@ def submit_requests(
                 retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
                 priority=priority,
                 max_cost_usd=max_cost_usd,
+                deduplicate=deduplicate,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)

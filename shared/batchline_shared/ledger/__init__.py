@@ -7,6 +7,7 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
+from batchline_shared.ledger.duplicates import Copies
 from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
@@ -31,6 +32,7 @@ __all__ = [
     "Admitted",
     "Advanced",
     "ChunkInfo",
+    "Copies",
     "Gates",
     "InputChunk",
     "JobMeta",

@@ -248,3 +248,15 @@ def test_an_endpoint_that_does_not_exist_is_refused_with_those_that_do(
     answer = cli("batch", *command, "-m", MODEL, "--endpoint", "/v1/completions", stdin=lines(HELLO))
 
     assert_refused(answer, "/v1/completions", "/v1/embeddings")
+
+
+def test_equal_conversations_are_sent_once_where_asked(cli: Cli) -> None:
+    given = lines(HELLO, HELLO, [{"role": "user", "content": "other"}])
+    submit = ("batch", "submit", "-m", MODEL, "--json")
+
+    once = cli(*submit, "--deduplicate", stdin=given).json
+    dry = cli(*submit, "--deduplicate", "--dry-run", stdin=given).json
+
+    assert (once["total"], once["duplicates"], dry["requests"]) == (3, 1, 2)
+    assert cli(*submit, stdin=given).json["duplicates"] == 0
+    assert "1 not sent" in cli("batch", "status", once["id"]).out
