@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batchline.estimating import CostEstimate
     from batchline.job import Job, JobInfo
     from batchline.policy import RetryPolicy
+    from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.ledger import JobStatus, Priority
     from batchline_shared.settings import Settings
@@ -48,6 +49,7 @@ class EnqueueOptions(TypedDict, total=False):
     retry: RetryPolicy | None
     priority: Priority | str
     deduplicate: bool
+    prompt_cache: PromptCache | None
 
 
 class AsyncBatchClient:

@@ -13,6 +13,7 @@ from batchline.estimating import dollars, metered
 from batchline.job import Job, job_info
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
+from batchline.prompt_cache import with_marked_prompt
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus, Priority
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from batchline.costs import CostLine
     from batchline.estimating import CostEstimate
     from batchline.job import JobInfo
+    from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.settings import Settings
 
@@ -85,6 +87,7 @@ class BatchClient:
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
         deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[M]: ...
 
     @overload
@@ -106,6 +109,7 @@ class BatchClient:
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
         deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -127,6 +131,7 @@ class BatchClient:
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
         deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -147,6 +152,7 @@ class BatchClient:
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
         deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -173,13 +179,15 @@ class BatchClient:
             retry: Which failed requests are sent again by themselves; None: as the settings say.
             priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
             deduplicate: Send requests with the same messages and options once; each still gets an outcome.
+            prompt_cache: How long Anthropic is to keep the prompt that the requests share; None: not at all.
 
         Returns:
             A handle on the job.
 
         Raises:
             InvalidModelError: The model is not of that form, or its provider or account unknown.
-            InvalidInputError: An option or the endpoint is none that the provider has.
+            InvalidInputError: An option or the endpoint is none that the provider has; another one than
+                Anthropic is asked to cache.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -195,6 +203,7 @@ class BatchClient:
         template = speech.template(
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
+        template, requests = with_marked_prompt(speech, template, requests, prompt_cache)
         labels = _mapping(metadata, "metadata")
         plan = JobPlan(
             model,

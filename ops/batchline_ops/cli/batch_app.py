@@ -22,6 +22,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Metadata,
     Model,
     ModelFilter,
+    PromptCacheTtl,
     ResponseModel,
     RetentionS,
     Wait,
@@ -111,6 +112,7 @@ def submit_command(
     priority: JobPriority = "normal",
     max_cost: MaxCost = None,
     deduplicate: Deduplicate = False,  # noqa: FBT002 - a flag of the command line
+    prompt_cache: PromptCacheTtl = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -139,6 +141,7 @@ def submit_command(
             priority=priority,
             max_cost_usd=max_cost,
             deduplicate=deduplicate,
+            prompt_cache=prompt_cache,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,

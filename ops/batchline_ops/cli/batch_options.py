@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ __all__ = [
     "Metadata",
     "Model",
     "ModelFilter",
+    "PromptCacheTtl",
     "ResponseModel",
     "RetentionS",
     "Wait",
@@ -48,6 +49,10 @@ MaxCost = Annotated[
 ]
 Deduplicate = Annotated[
     bool, typer.Option("--deduplicate", help="Send equal requests once; each still gets its outcome.")
+]
+PromptCacheTtl = Annotated[
+    Literal["5m", "1h"] | None,
+    typer.Option("--prompt-cache", help="How long Anthropic keeps the prompt that the requests share."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would cost, and enqueue nothing.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]

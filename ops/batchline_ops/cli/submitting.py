@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from batchline.client import BatchClient
     from batchline.job import Job
+    from batchline.prompt_cache import PromptCache
 
 __all__ = ["create_from_file", "parse_metadata", "submit_requests"]
 
@@ -76,6 +77,7 @@ def submit_requests(
     priority: str,
     max_cost_usd: float | None,
     deduplicate: bool,
+    prompt_cache: PromptCache | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -110,6 +112,7 @@ def submit_requests(
                 priority=priority,
                 max_cost_usd=max_cost_usd,
                 deduplicate=deduplicate,
+                prompt_cache=prompt_cache,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)
