@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchline.estimating import CostEstimate
     from batchline.job import Job, JobInfo
     from batchline.policy import RetryPolicy
+    from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.ledger import JobStatus, Priority
     from batchline_shared.settings import Settings
@@ -50,6 +51,8 @@ class EnqueueOptions(TypedDict, total=False):
     priority: Priority | str
     deadline: timedelta | datetime | None
     on_deadline: Action
+    deduplicate: bool
+    prompt_cache: PromptCache | None
 
 
 class AsyncBatchClient:
@@ -156,6 +159,7 @@ class AsyncBatchClient:
         temperature: float | None = 0.1,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        deduplicate: bool = False,
     ) -> CostEstimate:
         """See `BatchClient.estimate`; requests as `enqueue` takes them."""
         async with feeding(requests) as feed:
@@ -169,6 +173,7 @@ class AsyncBatchClient:
                 temperature=temperature,
                 options=options,
                 endpoint=endpoint,
+                deduplicate=deduplicate,
             )
 
     async def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:

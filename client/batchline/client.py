@@ -14,6 +14,7 @@ from batchline.estimating import dollars, metered
 from batchline.job import Job, job_info
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
+from batchline.prompt_cache import with_marked_prompt
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus, Priority
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import JobInfo
+    from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.settings import Settings
 
@@ -88,6 +90,8 @@ class BatchClient:
         priority: Priority | str = "normal",
         deadline: timedelta | datetime | None = None,
         on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[M]: ...
 
     @overload
@@ -110,6 +114,8 @@ class BatchClient:
         priority: Priority | str = "normal",
         deadline: timedelta | datetime | None = None,
         on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -132,6 +138,8 @@ class BatchClient:
         priority: Priority | str = "normal",
         deadline: timedelta | datetime | None = None,
         on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -153,6 +161,8 @@ class BatchClient:
         priority: Priority | str = "normal",
         deadline: timedelta | datetime | None = None,
         on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -182,6 +192,8 @@ class BatchClient:
                 zone. Then the job ends by itself, with what is done. None: it takes what it takes.
             on_deadline: What becomes of requests that were not run by then: "cancel", they end as `expired`;
                 "live", they are asked one by one, at the provider's full price.
+            deduplicate: Send requests with the same messages and options once; each still gets an outcome.
+            prompt_cache: How long Anthropic is to keep the prompt that the requests share; None: not at all.
 
         Returns:
             A handle on the job.
@@ -190,6 +202,8 @@ class BatchClient:
             InvalidModelError: The model is not of that form, or its provider or account unknown.
             InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
                 passed or names no time zone.
+            InvalidInputError: An option or the endpoint is none that the provider has; another one than
+                Anthropic is asked to cache.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -205,6 +219,7 @@ class BatchClient:
         template = speech.template(
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
+        template, requests = with_marked_prompt(speech, template, requests, prompt_cache)
         labels = _mapping(metadata, "metadata")
         plan = JobPlan(
             model,
@@ -218,6 +233,7 @@ class BatchClient:
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
             deadline=JobDeadline.of(deadline, on_deadline),
+            deduplicate=deduplicate,
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)
@@ -232,6 +248,7 @@ class BatchClient:
         temperature: float | None = 0.1,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        deduplicate: bool = False,
     ) -> CostEstimate:
         """Tell what requests would cost, and check them, without enqueuing anything; needs no Redis.
 
@@ -245,7 +262,7 @@ class BatchClient:
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, None)
-        return metered(speech, template, model, price_list_of(model, account), rows)
+        return metered(speech, template, model, price_list_of(model, account), rows, deduplicate=deduplicate)
 
     def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
         """Add up what the jobs that are kept have cost so far, the dearest first.

@@ -62,6 +62,8 @@ class JobInfo(BaseModel):
     errored: int
     errors: dict[str, int]
     """Error type → requests."""
+    duplicates: int = 0
+    """Requests that equal an earlier one and are not sent: `enqueue(deduplicate=True)`."""
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int = 0
@@ -291,6 +293,7 @@ def job_info(meta: JobMeta) -> JobInfo:
         succeeded=meta.succeeded,
         errored=meta.errored,
         errors=meta.errors,
+        duplicates=meta.duplicates,
         input_tokens=meta.input_tokens,
         output_tokens=meta.output_tokens,
         cached_input_tokens=meta.spent.cached,

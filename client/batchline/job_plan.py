@@ -43,6 +43,8 @@ class JobPlan:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     priority: Priority | str = "normal"
     deadline: JobDeadline | None = field(default=None, kw_only=True)
+    deduplicate: bool = field(default=False, kw_only=True)
+    """Whether equal requests are sent once."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.

@@ -141,7 +141,8 @@ def _take_back(
         kept.append(b"")  # readers' cursors count on every row's place
         taken.append(row)
         rows.append(stored["n"])
-        for name in ("errored", counted) if counted else ("succeeded",):
+        names = ["errored", counted] if counted else ["succeeded"]
+        for name in [*names, "copied"] if "of" in stored else names:
             counts[name] = counts.get(name, 0) + 1
     if rows and not connection.jobs.take_back(job_id, landing, before, kept, taken, rows, counts):
         return 0

@@ -5,6 +5,9 @@
 
 and `"s": "live"` where the request was asked through the live API.
 
+One of a request that was not sent, because it equals another, is that one's but for row and id; it has
+no tokens, and `"of"`: the other's custom id, before `raw`.
+
 The provider's line goes in as it came, byte for byte, without being encoded
 again. The worker has judged it (`Verdict`); whether the answer fits the user's
 model only the client can tell, so it judges once more when it reads.
@@ -28,13 +31,24 @@ if TYPE_CHECKING:
     from batchline_shared.dialects.verdict import Verdict
     from batchline_shared.outcomes import Source
 
-__all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line", "row_of"]
+__all__ = [
+    "OutcomeReader",
+    "encode_copy",
+    "encode_outcome",
+    "encode_unanswered",
+    "error_type_of",
+    "read_line",
+    "row_of",
+]
 
 T = TypeVar("T")
 
 _validate_usage: Callable[[dict[str, int]], TokenUsage] = TypeAdapter(TokenUsage).validator.validate_python
 
 _KINDS = {str(kind): kind for kind in ErrorType}
+
+_RAW = b',"raw":'
+"""What stands before the provider's line. In a JSON text before it, the quotes would be escaped."""
 
 
 def encode_outcome(
@@ -61,6 +75,14 @@ def encode_unanswered(
     """Encode the outcome of a request for which the provider returned no line."""
     outcome = {"n": row, "a": attempt, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
     return orjson.dumps(outcome | {"s": "live"} if live else outcome)
+
+
+def encode_copy(stored: bytes, row: int, custom_id: str) -> bytes:
+    """Encode the outcome of a request that equals the one whose stored outcome this is."""
+    head, _, raw = stored.partition(_RAW)
+    outcome = orjson.loads(head + b"}")
+    copied = {**outcome, "n": row, "id": custom_id, "u": None, "of": outcome["id"]}
+    return orjson.dumps(copied)[:-1] + _RAW + raw
 
 
 def row_of(stored: bytes) -> int:
@@ -113,6 +135,12 @@ class OutcomeReader(Generic[T]):
     def read(self, stored: bytes) -> BatchSuccess[T] | BatchError:
         """Type one stored outcome."""
         outcome = orjson.loads(stored)
+        typed = self._typed(outcome)
+        if (sent := outcome.get("of")) is None:
+            return typed
+        return typed.model_copy(update={"duplicate_of": sent, "usage": TokenUsage()})
+
+    def _typed(self, outcome: dict[str, Any]) -> BatchSuccess[T] | BatchError:
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]

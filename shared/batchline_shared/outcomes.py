@@ -112,6 +112,8 @@ class BatchSuccess(BaseModel, Generic[T]):
     """The attempt, from 1, in which the request had this outcome."""
     source: Source = "batch"
     """Where the outcome comes from; "live" is paid at the full price."""
+    duplicate_of: str | None = None
+    """The request that equals it and was sent in its place, whose answer this is; `usage` is 0 then."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -139,6 +141,8 @@ class BatchError(BaseModel):
     """The attempt, from 1, in which the request had this outcome."""
     source: Source = "batch"
     """Where the outcome comes from; "live" is paid at the full price."""
+    duplicate_of: str | None = None
+    """The request that equals it and was sent in its place, whose failure this is; `usage` is 0 then."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

@@ -109,11 +109,7 @@ def manifests(
     for number, info in chunk_infos(store, meta, chunk):
         end = info.first_row + info.rows
         start = max(row, info.first_row)
-        rows = (
-            store.ready_rows(meta.id, start, end - start)
-            if sparse and start < end
-            else list(range(start, end))
-        )
+        rows = _rows_to_send(store, meta, info, range(start, end), sparse=sparse)
         while rows:
             taken = draft.take(number, info, rows)
             if taken < len(rows):
@@ -121,6 +117,13 @@ def manifests(
             rows = rows[taken:]
     if draft.rows:
         yield draft.close(meta.chunks, meta.total)
+
+
+def _rows_to_send(store: JobStore, meta: JobMeta, info: ChunkInfo, rows: range, *, sparse: bool) -> list[int]:
+    if rows and (sparse or info.duplicates):
+        read = store.ready_rows if sparse else store.unequal_rows
+        return read(meta.id, rows.start, len(rows))
+    return list(rows)
 
 
 def chunk_infos(store: JobStore, meta: JobMeta, start: int) -> Iterator[tuple[int, ChunkInfo]]:
@@ -173,12 +176,12 @@ class _Draft:
 
     def take(self, chunk: int, info: ChunkInfo, rows: list[int]) -> int:
         """Take as many of a chunk's rows as fit; at least one into an empty shard."""
-        count, all_of_it = len(rows), len(rows) == info.rows
+        count, all_of_it = len(rows), len(rows) == info.sent
         room, seats = self._limits.bytes - self._bytes, self._limits.requests - self._inputs
         whole = info.bytes if all_of_it else count * info.max_row_bytes
         inputs = info.inputs or count if all_of_it else count * info.max_row_inputs
         # A chunk's mean will do: the limit of tokens is a soft one.
-        row_tokens = max(1, math.ceil(info.tokens / info.rows)) + self._limits.line_tokens
+        row_tokens = max(1, math.ceil(info.tokens / info.sent)) + self._limits.line_tokens
         paid_for = max((self._limits.tokens - self._tokens) / row_tokens, 0)
         if inputs > seats or whole + count * self._limits.line_bytes > room or count > paid_for:
             # Only the largest row's size is known, so count each as that one.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Landing
-from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
 from batchline_shared.outcome_rows import encode_outcome, encode_unanswered
 from batchline_shared.pricing import token_counts
+from batchline_worker.copying import land_copies
+from batchline_worker.pile import Pile, outcome_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchline_shared.dialects.verdict import Verdict
-    from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Segment
+    from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Landing, Segment
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.attempts import Attempt
 
@@ -44,7 +44,7 @@ class RowNames:
 
     def __init__(self, store: JobStore, meta: JobMeta, segment: Segment) -> None:
         """Read the ids, where the user gave any."""
-        self._meta = meta
+        self.meta = meta
         self._given: dict[int, str] | None = None
         if meta.given_ids:
             infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
@@ -57,7 +57,7 @@ class RowNames:
                 self._given.update((row, name) for row, name in rows if row in wanted)
 
     def __getitem__(self, row: int) -> str:
-        return self._meta.default_id(row) if self._given is None else self._given[row]
+        return self.meta.default_id(row) if self._given is None else self._given[row]
 
 
 class Lander:
@@ -72,9 +72,9 @@ class Lander:
         self._job_id = job_id
         self._names = names
         self._attempt = attempt
-        self._answers = _Pile()
-        self._failures = _Pile()
-        self._again = _Pile()
+        self._answers = Pile()
+        self._failures = Pile()
+        self._again = Pile()
         self.landed = 0
         """Rows that got their outcome through this object."""
         self.deferred = 0
@@ -103,49 +103,28 @@ class Lander:
     def flush(self) -> None:
         """Land what is left."""
         if self._answers.rows:
-            self.landed += self._store.land(self._job_id, self._answers.take())
+            self._land(self._answers.take(), spare_waiting=False)
         if self._failures.rows:
             # Read twice, with a cancellation in between, a failure that waits must not become the last word.
-            self.landed += self._store.land(self._job_id, self._failures.take(), spare_waiting=True)
+            self._land(self._failures.take(), spare_waiting=True)
         if self._again.rows:
             self.deferred += self._store.defer(self._job_id, self._attempt.number, self._again.take())
+
+    def _land(self, landing: Landing, *, spare_waiting: bool) -> None:
+        landed = self._store.land_rows(self._job_id, landing, spare_waiting=spare_waiting)
+        self.landed += len(landed.rows)
+        if self._names.meta.duplicates:
+            # Should we die in between, settling does it.
+            self.landed += land_copies(self._store, self._names.meta, landed.rows, landed.lines)
 
     def _add(self, row: int, line: bytes, error_type: ErrorType | None, tokens: dict[str, int]) -> None:
         if self._attempt.retries(error_type):
             full = self._again.add(row, line, tokens)
         else:
             pile = self._answers if error_type is None else self._failures
-            full = pile.add(row, line, {**_counts(error_type), **tokens})
+            full = pile.add(row, line, {**outcome_counts(error_type), **tokens})
         if full:
             self.flush()
-
-
-class _Pile:
-    """Rows that are to be written together."""
-
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-        self._lines: list[bytes] = []
-        self._counts: list[dict[str, int]] = []
-        self._bytes = 0
-
-    def add(self, row: int, line: bytes, counts: dict[str, int]) -> bool:
-        """Add a row; whether the pile is as large as a chunk may be."""
-        self.rows.append(row)
-        self._lines.append(line)
-        self._counts.append(counts)
-        self._bytes += len(line)
-        return len(self.rows) == MAX_ROWS or self._bytes >= TARGET_BYTES
-
-    def take(self) -> Landing:
-        """The rows, leaving none."""
-        taken = Landing(self.rows, self._lines, self._counts)
-        self.rows, self._lines, self._counts, self._bytes = [], [], [], 0
-        return taken
-
-
-def _counts(error_type: ErrorType | None) -> dict[str, int]:
-    return {"succeeded": 1} if error_type is None else {"errored": 1, f"err.{error_type}": 1}
 
 
 def open_rows_of(store: JobStore, job_id: str, segment: Segment) -> list[int]:

@@ -10,6 +10,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     After,
     CursorFile,
     Deadline,
+    Deduplicate,
     DryRun,
     Endpoint,
     Follow,
@@ -23,6 +24,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Model,
     ModelFilter,
     OnDeadline,
+    PromptCacheTtl,
     ResponseModel,
     RetentionS,
     Wait,
@@ -117,6 +119,8 @@ def submit_command(
     deadline: Deadline = None,
     on_deadline: OnDeadline = "cancel",
     max_cost: MaxCost = None,
+    deduplicate: Deduplicate = False,  # noqa: FBT002 - a flag of the command line
+    prompt_cache: PromptCacheTtl = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -146,6 +150,8 @@ def submit_command(
             deadline=deadline,
             on_deadline=on_deadline,
             max_cost_usd=max_cost,
+            deduplicate=deduplicate,
+            prompt_cache=prompt_cache,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,

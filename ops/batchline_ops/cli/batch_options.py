@@ -10,6 +10,7 @@ __all__ = [
     "After",
     "CursorFile",
     "Deadline",
+    "Deduplicate",
     "DryRun",
     "Endpoint",
     "Follow",
@@ -21,6 +22,7 @@ __all__ = [
     "Model",
     "ModelFilter",
     "OnDeadline",
+    "PromptCacheTtl",
     "ResponseModel",
     "RetentionS",
     "Wait",
@@ -46,6 +48,13 @@ MaxCost = Annotated[
         metavar="USD",
         help="Refuse what costs more by its input alone; hold what has cost as much.",
     ),
+]
+Deduplicate = Annotated[
+    bool, typer.Option("--deduplicate", help="Send equal requests once; each still gets its outcome.")
+]
+PromptCacheTtl = Annotated[
+    Literal["5m", "1h"] | None,
+    typer.Option("--prompt-cache", help="How long Anthropic keeps the prompt that the requests share."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would cost, and enqueue nothing.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]

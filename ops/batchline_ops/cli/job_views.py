@@ -75,6 +75,8 @@ def job_grid(job: JobInfo) -> Table:
     grid.add_row("Model", safe_text(job.model))
     pending = f", {job.pending:,} pending" if job.pending else ""
     grid.add_row("Requests", f"{job.total:,}: {job.succeeded:,} succeeded, {job.errored:,} failed{pending}")
+    if job.duplicates:
+        grid.add_row("Duplicates", f"{job.duplicates:,} not sent: each equals an earlier one")
     if job.errors:
         grid.add_row("Failures", ", ".join(f"{kind} {count:,}" for kind, count in sorted(job.errors.items())))
     if job.input_tokens or job.output_tokens:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batchline.client import BatchClient
     from batchline.deadline import Action
     from batchline.job import Job
+    from batchline.prompt_cache import PromptCache
 
 __all__ = ["create_from_file", "parse_metadata", "submit_requests"]
 
@@ -83,6 +84,8 @@ def submit_requests(
     deadline: str | None,
     on_deadline: Action,
     max_cost_usd: float | None,
+    deduplicate: bool,
+    prompt_cache: PromptCache | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -95,7 +98,13 @@ def submit_requests(
         with lines.naming_lines():
             if dry_run:
                 estimate = client.estimate(
-                    model, answer, lines, max_tokens=max_tokens, temperature=temperature, endpoint=endpoint
+                    model,
+                    answer,
+                    lines,
+                    max_tokens=max_tokens,
+                    temperature=temperature,
+                    endpoint=endpoint,
+                    deduplicate=deduplicate,
                 )
                 return show_estimate(estimate, as_json=as_json)
             job = client.enqueue(
@@ -112,6 +121,8 @@ def submit_requests(
                 deadline=parse_deadline(deadline),
                 on_deadline=on_deadline,
                 max_cost_usd=max_cost_usd,
+                deduplicate=deduplicate,
+                prompt_cache=prompt_cache,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)

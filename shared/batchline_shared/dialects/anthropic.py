@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline_shared.dialects.anthropic_caching import prompt_marker
 from batchline_shared.dialects.anthropic_messages import Conversation, converted, joined
 from batchline_shared.dialects.anthropic_models import (
     most_tokens,
@@ -52,6 +53,7 @@ class AnthropicMessages:
     endpoint = "/v1/messages"
     id_field = "custom_id"
     inputs = None
+    prompt_marker = staticmethod(prompt_marker)
 
     def __init__(self, account: Account) -> None:
         """See `Dialect`."""

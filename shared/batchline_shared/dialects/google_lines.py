@@ -50,6 +50,7 @@ class GoogleLines:
     endpoint = "/generateContent"
     id_field: str
     inputs = None
+    prompt_marker = None
     most: Limits
     """What a batch may hold where the account does not say otherwise."""
     reserved: Mapping[str, str]

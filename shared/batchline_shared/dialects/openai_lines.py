@@ -41,6 +41,7 @@ class OpenAILines:
     provider = "openai"
     id_field = "custom_id"
     inputs: Callable[[bytes], int] | None = None
+    prompt_marker = None
     endpoint: str
     conversation_field: str
     """The body's field that holds the conversation."""

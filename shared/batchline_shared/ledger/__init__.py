@@ -8,6 +8,7 @@ from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
+from batchline_shared.ledger.duplicates import Copies
 from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
@@ -34,6 +35,7 @@ __all__ = [
     "Admitted",
     "Advanced",
     "ChunkInfo",
+    "Copies",
     "Deadline",
     "Gates",
     "InputChunk",

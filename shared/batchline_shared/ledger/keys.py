@@ -35,9 +35,11 @@ __all__ = [
     "again",
     "asked",
     "attempts",
+    "copies",
     "created_batches",
     "done",
     "due",
+    "duplicates",
     "events",
     "gate",
     "idempotency",
@@ -131,7 +133,10 @@ def meta(job_id: str) -> str:
 
 
 def input_chunks(job_id: str) -> str:
-    """Hash: chunk number → zstd of up to 500 request rows, one JSON value a line. TTL as `meta`."""
+    """Hash: chunk number → zstd of up to 500 request rows, one JSON value a line. TTL as `meta`.
+
+    The row of a request in `duplicates` is the number of the one that it equals.
+    """
     return f"{PREFIX}:{{{job_id}}}:in"
 
 
@@ -148,6 +153,23 @@ def identifiers(job_id: str) -> str:
     return f"{PREFIX}:{{{job_id}}}:ids"
 
 
+def duplicates(job_id: str) -> str:
+    """Bitmap: bit n is set where row n equals an earlier one: it is never sent, and gets that one's outcome.
+
+    Written at enqueue, where the job asks for it; absent otherwise. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:dup"
+
+
+def copies(job_id: str) -> str:
+    """Hash: `row,part` → zstd of a JSON array of up to 500 `[row, custom id or null]` that equal the first.
+
+    Only rows that others equal have fields; parts count from 0 without a gap. Written at enqueue.
+    TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:copies"
+
+
 def done(job_id: str) -> str:
     """Bitmap: bit n is set once row n has its outcome. What makes an outcome exactly one. TTL as `meta`."""
     return f"{PREFIX}:{{{job_id}}}:done"
@@ -157,7 +179,8 @@ def again(job_id: str) -> str:
     """Bitmap: bit n is set while row n waits for another attempt, its failure being in `attempts`.
 
     `defer.lua` sets it, `land.lua` clears it with the row's outcome, the next attempt makes `ready` of it.
-    A row that is in neither `done`, `again` nor `ready`, when no shard is open, was lost. TTL as `meta`.
+    A row that is in none of `done`, `again`, `ready` and `duplicates`, when no shard is open, was lost.
+    TTL as `meta`.
     """
     return f"{PREFIX}:{{{job_id}}}:again"
 
@@ -208,6 +231,19 @@ def job_keys(job_id: str) -> list[str]:
     return [
         f(job_id)
         for f in (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, asked)
+        for f in (
+            meta,
+            input_chunks,
+            index,
+            identifiers,
+            done,
+            outcomes,
+            again,
+            attempts,
+            ready,
+            duplicates,
+            copies,
+        )
     ]
 
 

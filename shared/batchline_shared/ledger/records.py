@@ -120,6 +120,10 @@ class JobMeta:
     """Whether custom ids lie in `keys.identifiers`; else row n is `request-n`."""
     total: int
     """Requests."""
+    duplicates: int
+    """Those of them that equal an earlier one and are not sent."""
+    copied: int
+    """Those of the duplicates that have their outcome."""
     chunks: int
     succeeded: int
     errored: int
@@ -183,6 +187,8 @@ class JobMeta:
                 structured=record.get(b"structured") == b"1",
                 given_ids=record.get(b"given_ids") == b"1",
                 total=as_int(record, b"total"),
+                duplicates=as_int(record, b"duplicates"),
+                copied=as_int(record, b"copied"),
                 chunks=as_int(record, b"chunks"),
                 succeeded=as_int(record, b"succeeded"),
                 errored=as_int(record, b"errored"),

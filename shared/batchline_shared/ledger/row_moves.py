@@ -62,6 +62,10 @@ class RowMoves(Payload):
         Raises:
             JobNotFoundError: The job has been deleted.
         """
+        return len(self.land_rows(job_id, landing, spare_waiting=spare_waiting).rows)
+
+    def land_rows(self, job_id: str, landing: Landing, *, spare_waiting: bool = False) -> Landing:
+        """As `land`; returns the rows that got their outcome by this call."""
         names = (keys.meta, keys.done, keys.outcomes, keys.again, keys.ready)
         channel = keys.events(job_id)
         return self._write_rows(
@@ -85,19 +89,20 @@ class RowMoves(Payload):
             JobNotFoundError: The job has been deleted.
         """
         names = (keys.meta, keys.done, keys.again, keys.attempts)
-        return self._write_rows(
+        noted = self._write_rows(
             job_id,
             failures,
             lambda rows, chunk, totals: self._scripts.defer(
                 keys=[name(job_id) for name in names], args=[attempt, rows, chunk, *totals]
             ),
         )
+        return len(noted.rows)
 
     @staticmethod
     def _write_rows(
         job_id: str, landing: Landing, write: Callable[[str, bytes, list[str | int | bytes]], list[int]]
-    ) -> int:
-        """Write a chunk of rows, without those that the script says are not new; how many were."""
+    ) -> Landing:
+        """Write a chunk of rows, without those that the script says are not new; returns what was."""
         while landing.rows:
             totals: dict[str, int] = {}
             for counts in landing.counts:
@@ -107,9 +112,9 @@ class RowMoves(Payload):
             if reply[0] == -1:
                 raise JobNotFoundError(job_id)
             if reply[0] != 2:  # noqa: PLR2004 - see land.lua
-                return len(landing.rows) if reply[0] else 0
+                return landing if reply[0] else landing.only(())
             landing = landing.only(reply[1:])
-        return 0
+        return landing
 
     def begin_attempt(self, job_id: str, ended: int) -> int:
         """Begin the attempt after `ended` if rows wait for it; returns the one that is under way."""

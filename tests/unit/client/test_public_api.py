@@ -27,9 +27,10 @@ DOCUMENTED = {
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
-    "retry=None, priority='normal', deadline=None, on_deadline='cancel'",
+    "retry=None, priority='normal', deadline=None, on_deadline='cancel', deduplicate=False, "
+    "prompt_cache=None",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
-    "endpoint=None",
+    "endpoint=None, deduplicate=False",
     "costs": "group_by='model', *, since=None",
     "job": "job_id, response_model=None",
     "jobs": "status=None, model=None, limit=100",
@@ -83,11 +84,11 @@ def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
 
 def test_outcomes_keep_their_fields() -> None:
     assert list(BatchSuccess.model_fields) == [
-        *("custom_id", "result", "usage", "raw", "attempts", "source", "success"),
+        *("custom_id", "result", "usage", "raw", "attempts", "source", "duplicate_of", "success"),
     ]
     assert list(BatchError.model_fields) == [
         *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "attempts"),
-        *("source", "success"),
+        *("source", "duplicate_of", "success"),
     ]
 
 

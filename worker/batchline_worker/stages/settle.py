@@ -9,6 +9,7 @@ import structlog
 from batchline_shared.ledger import JobStatus, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.attempts import backoff_s
+from batchline_worker.copying import land_all_copies
 from batchline_worker.landing import lost_rows_of
 from batchline_worker.stages.live import give_up_asked
 
@@ -68,8 +69,12 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
 
 
 def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally) -> None:
-    """Every shard has ended and rows have no outcome: they are to be tried again, or were lost."""
-    if tally.done + tally.again >= meta.total:
+    """Every shard has ended and rows have no outcome: they equal others, are tried again, or were lost."""
+    waiting = context.jobs.waiting_copies(job.id, meta.total) if meta.duplicates else 0
+    if waiting and tally.done + waiting >= meta.total:
+        _copy_outcomes(context, job, meta)
+        return
+    if tally.done + tally.again + waiting >= meta.total:
         _plan_attempt(context, job, meta, context.jobs.begin_attempt(job.id, meta.attempt))
         return
     shards = context.work.shards_of(job.id)
@@ -80,6 +85,13 @@ def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally)
     # What is ready has been planned: its outcomes were lost, and it must not be sent once more.
     context.jobs.end_planning(job.id, meta.attempt)
     _recover(context, job, meta, shards)
+
+
+def _copy_outcomes(context: WorkerContext, job: JobWork, meta: JobMeta) -> None:
+    """Give requests that equal others the outcomes that these have: whoever landed those died before."""
+    copied = land_all_copies(context.jobs, meta)
+    context.work.postpone_job(job, Stage.SETTLE, 0.0 if copied else _AGAIN_S)
+    _log.warning("copies_were_missing", job=job.id, copied=copied)
 
 
 def _plan_attempt(context: WorkerContext, job: JobWork, meta: JobMeta, attempt: int) -> None:

@@ -22,6 +22,7 @@ FIELDS = {
     "id", "status", "model", "total", "succeeded", "errored", "pending", "errors", "input_tokens",
     "output_tokens", "message", "metadata", "retries", "created_at", "submitted_at", "finished_at",
     "cached_input_tokens", "price_list", "max_cost_usd", "cost", "deadline", "on_deadline",
+    "duplicates",
 }  # fmt: skip
 
 

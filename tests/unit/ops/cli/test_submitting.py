@@ -282,3 +282,28 @@ def test_an_endpoint_that_does_not_exist_is_refused_with_those_that_do(
     answer = cli("batch", *command, "-m", MODEL, "--endpoint", "/v1/completions", stdin=lines(HELLO))
 
     assert_refused(answer, "/v1/completions", "/v1/embeddings")
+
+
+def test_equal_conversations_are_sent_once_where_asked(cli: Cli) -> None:
+    given = lines(HELLO, HELLO, [{"role": "user", "content": "other"}])
+    submit = ("batch", "submit", "-m", MODEL, "--json")
+
+    once = cli(*submit, "--deduplicate", stdin=given).json
+    dry = cli(*submit, "--deduplicate", "--dry-run", stdin=given).json
+
+    assert (once["total"], once["duplicates"], dry["requests"]) == (3, 1, 2)
+    assert cli(*submit, stdin=given).json["duplicates"] == 0
+    assert "1 not sent" in cli("batch", "status", once["id"]).out
+
+
+def test_a_prompt_is_marked_for_as_long_as_asked(cli: Cli) -> None:
+    prompt = {"role": "system", "content": "Be brief. " * 500}
+    given = lines([prompt, *HELLO], [prompt, *HELLO])
+    submit = ("batch", "submit", "-m", "anthropic/claude-sonnet-4-5", "--json", "--prompt-cache")
+
+    job_id = cli(*submit, "1h", stdin=given).json["id"]
+
+    (rows,) = cli.client().connection.jobs.rows(job_id, [0])
+    assert all(b'"ttl":"1h"' in row for row in rows)
+    assert cli(*submit, "2h", stdin=given).code == 2
+    assert_refused(cli("batch", "submit", "-m", MODEL, "--prompt-cache", "5m", stdin=given), "by itself")
