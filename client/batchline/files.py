@@ -11,6 +11,7 @@ import orjson
 
 from batchline.enqueue import EncodedRequest, enqueue_rows
 from batchline.estimating import metered
+from batchline.hooks import Hooks
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline.requests import check_many
@@ -136,6 +137,7 @@ def enqueue_file(
     retention_s: int | None = None,
     retry: RetryPolicy | None = None,
     priority: Priority | str = "normal",
+    hooks: Hooks | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -150,6 +152,7 @@ def enqueue_file(
         retention_s: As there.
         retry: As there.
         priority: As there.
+        hooks: Who is told of its end.
 
     Returns:
         The job's id.
@@ -176,6 +179,7 @@ def enqueue_file(
             price_list=price_list_of(model, account),
             retry=retry or RetryPolicy.default(connection.settings),
             priority=priority,
+            hooks=hooks or Hooks(),
         )
         return enqueue_rows(connection, plan, file.requests())
 

@@ -21,9 +21,11 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Metadata,
     Model,
     ModelFilter,
+    OnComplete,
     ResponseModel,
     RetentionS,
     Wait,
+    WebhookName,
 )
 from batchline_ops.cli.exit_codes import ExitCode  # noqa: TC001 - Typer resolves the annotations
 from batchline_ops.cli.session import JsonFlag, session_of
@@ -66,6 +68,8 @@ def create_from_file_command(
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
     max_cost: MaxCost = None,
+    on_complete: OnComplete = None,
+    webhook: WebhookName = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -86,6 +90,8 @@ def create_from_file_command(
             max_attempts=max_attempts,
             priority=priority,
             max_cost_usd=max_cost,
+            on_complete=on_complete,
+            webhook=webhook,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,
@@ -109,6 +115,8 @@ def submit_command(
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
     max_cost: MaxCost = None,
+    on_complete: OnComplete = None,
+    webhook: WebhookName = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -136,6 +144,8 @@ def submit_command(
             max_attempts=max_attempts,
             priority=priority,
             max_cost_usd=max_cost,
+            on_complete=on_complete,
+            webhook=webhook,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,
@@ -232,6 +242,16 @@ def status_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = Fa
     session = session_of(context)
     with session.client() as client:
         return show_job(client, job_id, as_json=as_json or session.as_json)
+
+
+@batch_app.command("deliveries")
+def deliveries_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = False) -> ExitCode:  # noqa: FBT002
+    """Show who was told that a job has ended, each attempt, and when the next one is."""
+    from batchline_ops.cli.deliveries import show_deliveries
+
+    session = session_of(context)
+    with session.client() as client:
+        return show_deliveries(client, job_id, as_json=as_json or session.as_json)
 
 
 @batch_app.command("watch")

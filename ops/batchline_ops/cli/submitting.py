@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchline.estimating import dollars
 from batchline.files import enqueue_file, estimate_file
+from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
 from batchline_ops.cli.costing import show_estimate
 from batchline_ops.cli.exit_codes import ExitCode
@@ -37,6 +38,8 @@ def create_from_file(
     max_attempts: int | None,
     priority: str,
     max_cost_usd: float | None,
+    on_complete: str | None,
+    webhook: str | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -56,6 +59,7 @@ def create_from_file(
         priority=priority,
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
+        hooks=Hooks.checked(client.connection.settings, on_complete=on_complete, webhook=webhook),
     )
     return _announce(client.job(job_id), wait=wait, as_json=as_json)
 
@@ -75,6 +79,8 @@ def submit_requests(
     max_attempts: int | None,
     priority: str,
     max_cost_usd: float | None,
+    on_complete: str | None,
+    webhook: str | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -102,6 +108,8 @@ def submit_requests(
                 retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
                 priority=priority,
                 max_cost_usd=max_cost_usd,
+                on_complete=on_complete,
+                webhook=webhook,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)

@@ -54,6 +54,7 @@ class Deletion:
                     keys.due(partition, Stage.CLEAN),
                     keys.due(partition, Stage.PLAN),
                     keys.tally(partition),
+                    keys.due(partition, Stage.NOTIFY),
                 ],
                 args=[keys.work_prefix(partition), _GRACE_S * 1000, job_id],
             )

@@ -51,6 +51,7 @@ class Scripts:
         self.close_job = script("close_job")
         self.cancel_work = script("cancel_work")
         self.delete_work = script("delete_work")
+        self.note_delivery = script("note_delivery")
         # One job's record, payload and outcomes: tag {<job id>}.
         self.begin_job = script("begin_job")
         self.commit_job = script("commit_job")

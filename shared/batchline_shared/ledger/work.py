@@ -16,6 +16,8 @@ from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchline_shared.ledger.delivery_records import Ending
+
 __all__ = ["WorkQueue"]
 
 _DROPPED_S = 24 * 3600
@@ -75,14 +77,21 @@ class WorkQueue(ShardMaking):
         return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, delay_s, fields) is not None
 
     def close_job(
-        self, job: JobWork, *, retention_s: int, clean_after_s: float | None, counts: Mapping[str, int]
+        self,
+        job: JobWork,
+        *,
+        retention_s: int,
+        clean_after_s: float | None,
+        counts: Mapping[str, int],
+        ending: Ending | None = None,
     ) -> bool:
         """End a job's work; `counts` go to the gauges (`ended.completed`, `request.succeeded`, …).
 
         The counts of a job that ends again, after a retry, replace its earlier ones. After
         `clean_after_s`, but while the records are still there, its shards are due for `Stage.CLEAN`.
+        Whom `ending` names is due for `Stage.NOTIFY`.
         """
-        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts)
+        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts, ending)
 
     def _close_job(
         self,
@@ -91,10 +100,12 @@ class WorkQueue(ShardMaking):
         retention_s: int,
         clean_after_s: float | None,
         counts: Mapping[str, int],
+        ending: Ending | None = None,
     ) -> bool:
         if clean_after_s is not None and retention_s:
             clean_after_s = min(clean_after_s, retention_s * _CLEAN_BY)
         clean_after = "" if clean_after_s is None else int(clean_after_s * 1000)
+        told = ("", "", "") if ending is None else (ending.event, ending.task, ending.webhook)
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(
@@ -104,6 +115,7 @@ class WorkQueue(ShardMaking):
                     keys.due(partition, stage),
                     keys.shards(partition, job.id),
                     keys.due(partition, Stage.CLEAN),
+                    keys.due(partition, Stage.NOTIFY),
                 ],
                 args=[
                     job.id,
@@ -111,6 +123,7 @@ class WorkQueue(ShardMaking):
                     keys.work_prefix(partition),
                     retention_s * 1000,
                     clean_after,
+                    *told,
                     *flat(counts),
                 ],
             )
@@ -130,6 +143,13 @@ class WorkQueue(ShardMaking):
                 ],
                 args=[job_id, keys.work_prefix(partition)],
             )
+        )
+
+    def wake_shard(self, shard_id: str) -> None:
+        """Make a shard's poll due now, if it is polled, and nobody is at it."""
+        partition = keys.partition_of(job_of(shard_id))
+        self._scripts.wake(
+            keys=[keys.work(partition, shard_id), keys.due(partition, Stage.POLL)], args=[shard_id]
         )
 
     # --- shards ------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Stage(StrEnum):
     COLLECT = "collect"
     SETTLE = "settle"
     CLEAN = "clean"
+    NOTIFY = "notify"
 
 
 class ShardState(StrEnum):
