@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery import Celery
 
-from batchline_shared.broker import BROKER_OPTIONS
+from batchline_shared.broker import BROKER_OPTIONS, NO_PATIENCE
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.hooks import parse_task
 from batchline_shared.ledger import DeliveryError
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["TaskSender"]
 
 _REDIS: Final = ("redis://", "rediss://", "redis+socket://")
-
-_CONNECT: Final = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.0, "interval_max": 0.1}
-"""The ledger knows when to try again; until then, other deliveries need the thread."""
 
 
 class TaskSender:
@@ -71,7 +68,7 @@ class TaskSender:
 def _app(settings: Settings) -> Any:
     broker_url = settings.on_complete.broker_url or settings.effective_broker_url
     app = Celery("batchline-hooks", broker=broker_url, set_as_current=False)
-    options: dict[str, Any] = dict(_CONNECT)
+    options: dict[str, Any] = dict(NO_PATIENCE)
     if broker_url.startswith(_REDIS):
         options |= {**BROKER_OPTIONS, "global_keyprefix": settings.on_complete.key_prefix}
     app.conf.update(task_serializer="json", result_backend=None, broker_transport_options=options)

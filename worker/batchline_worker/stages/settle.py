@@ -66,12 +66,15 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
     context.work.close_job(
         job, retention_s=retention_s, clean_after_s=clean_after_s, counts=counts, ending=ending
     )
-    context.nudge(Stage.NOTIFY)
+    if ending is not None:
+        context.nudge(Stage.NOTIFY)
     _log.info("finished", job=job.id, status=str(status), succeeded=meta.succeeded, errored=meta.errored)
 
 
-def _ending(meta: JobMeta, status: JobStatus) -> Ending:
-    """What is told of this end, and to whom."""
+def _ending(meta: JobMeta, status: JobStatus) -> Ending | None:
+    """What is told of this end, and to whom; None where nobody is."""
+    if not meta.on_complete and not meta.webhook:
+        return None
     counts = {"total": meta.total, "succeeded": meta.succeeded, "errored": meta.errored}
     return Ending(meta.on_complete, meta.webhook, status, counts)
 
