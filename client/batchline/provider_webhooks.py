@@ -40,7 +40,7 @@ def take_hint(connection: Connection, route: str, headers: Mapping[str, str], bo
         shard = next((found for name in names if (found := index.shard_of(route, name))), None)
         if shard is None:
             return False
-        connection.work.wake_shard(shard)
+        connection.work.hasten_poll(shard)
         connection.nudge(Stage.POLL)
     return True
 

@@ -145,12 +145,9 @@ class WorkQueue(ShardMaking):
             )
         )
 
-    def wake_shard(self, shard_id: str) -> None:
-        """Make a shard's poll due now, if it is polled, and nobody is at it."""
-        partition = keys.partition_of(job_of(shard_id))
-        self._scripts.wake(
-            keys=[keys.work(partition, shard_id), keys.due(partition, Stage.POLL)], args=[shard_id]
-        )
+    def hasten_poll(self, shard_id: str) -> bool:
+        """Make a shard's poll due now; False where it is not polled, or just looked at."""
+        return self._wake(job_of(shard_id), shard_id, Stage.POLL)
 
     # --- shards ------------------------------------------------------------------------------
 

@@ -196,9 +196,9 @@ def test_a_batch_is_known_until_it_is_forgotten_and_not_for_ever(redis: Any) -> 
 
 
 def test_waking_a_shard_that_is_not_polled_does_nothing(redis: Any, queue: WorkQueue) -> None:
-    queue.wake_shard("1-0")
+    queue.hasten_poll("1-0")
     assert redis.dbsize() == 0
 
     redis.hset(keys.work(PARTITION, "1-0"), mapping={"state": "pending", "token": 0})
-    queue.wake_shard("1-0")
+    queue.hasten_poll("1-0")
     assert redis.zcard(keys.due(PARTITION, Stage.POLL)) == 0

@@ -42,3 +42,4 @@ class Sender(Protocol):
 
     def send(self, message: Message) -> Attempt:
         """Make one attempt, in bounded time; does not raise for what may go wrong on the way."""
+        ...
