@@ -10,11 +10,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from batchline import BatchClient, JobStatus
-from batchline_shared.ledger import JobStore, Stage, WorkQueue, keys
+from batchline_shared.ledger import DeliveryKind, JobStore, Stage, WorkQueue, keys
 from batchline_worker.context import WorkerContext
 from batchline_worker.settings import WorkerSettings
-from batchline_worker.stages import clean, collect, deadline, live, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, deadline, live, notify, plan, poll, settle, submit
 from scripted_provider import ScriptedProvider
+from scripted_sender import ScriptedSender
 
 if TYPE_CHECKING:
     from batchline import Job
@@ -31,9 +32,10 @@ WORK = {
     Stage.CLEAN: clean.work,
     Stage.DEADLINE: deadline.work,
     Stage.LIVE: live.work,
+    Stage.NOTIFY: notify.work,
 }
 
-_TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms")
+_TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms", b"next_ms")
 
 
 def says(text: str = "hello") -> list[dict[str, Any]]:
@@ -50,6 +52,7 @@ class WorkerBench:
             redis_url="redis://127.0.0.1:1/0", broker_url="memory://", **{"max_attempts": 1, **settings}
         )
         self.provider = provider or ScriptedProvider()
+        self.sender = ScriptedSender()
         self.nudged: Counter[Stage] = Counter()
         self.client = BatchClient(settings=self.settings, redis=redis)
         self.context = self.worker()
@@ -63,6 +66,7 @@ class WorkerBench:
             send=lambda stage: self.nudged.update([stage]),
             redis=self.redis,
             providers={self.provider.name: self.provider},
+            senders=dict.fromkeys(DeliveryKind, self.sender),
         )
 
     def enqueue(self, count: int = 3, **arguments: Any) -> Job[str]:

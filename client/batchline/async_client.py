@@ -53,6 +53,8 @@ class EnqueueOptions(TypedDict, total=False):
     on_deadline: Action
     deduplicate: bool
     prompt_cache: PromptCache | None
+    on_complete: str | None
+    webhook: str | None
 
 
 class AsyncBatchClient:
@@ -196,6 +198,10 @@ class AsyncBatchClient:
     ) -> list[JobInfo]:
         """See `BatchClient.jobs`."""
         return await self._calls.run(self.sync.jobs, status, model, limit)
+
+    async def provider_webhook(self, route: str, headers: Mapping[str, str], body: bytes | str) -> bool:
+        """See `BatchClient.provider_webhook`."""
+        return await self._calls.run(self.sync.provider_webhook, route, headers, body)
 
     def _job(self, job_id: str, response_model: type[M] | None) -> AsyncJob[Any]:
         return AsyncJob(self.sync.connection, self._calls, job_id, response_model)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
 
     from batchline.connection import Connection
+    from batchline.deliveries import Delivery
     from batchline.job import JobInfo, ProviderBatch
     from batchline.reading import Page
     from batchline.thread_pool import ThreadPool
@@ -57,6 +58,10 @@ class AsyncJob(Generic[T]):
     async def batches(self) -> list[ProviderBatch]:
         """See `Job.batches`."""
         return await self._pool.run(self._job.batches)
+
+    async def deliveries(self) -> list[Delivery]:
+        """See `Job.deliveries`."""
+        return await self._pool.run(self._job.deliveries)
 
     async def wait(self, timeout_s: float | None = None, progress: bool = False) -> JobStatus:  # noqa: FBT001, FBT002
         """See `Job.wait`."""

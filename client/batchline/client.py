@@ -11,10 +11,12 @@ from batchline.deadline import JobDeadline
 from batchline.encoding import RequestEncoder, encoded
 from batchline.enqueue import enqueue_rows
 from batchline.estimating import dollars, metered
+from batchline.hooks import Hooks
 from batchline.job import Job, job_info
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline.prompt_cache import with_marked_prompt
+from batchline.provider_webhooks import take_hint
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus, Priority
@@ -92,6 +94,8 @@ class BatchClient:
         on_deadline: Action = "cancel",
         deduplicate: bool = False,
         prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
     ) -> Job[M]: ...
 
     @overload
@@ -116,6 +120,8 @@ class BatchClient:
         on_deadline: Action = "cancel",
         deduplicate: bool = False,
         prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -140,6 +146,8 @@ class BatchClient:
         on_deadline: Action = "cancel",
         deduplicate: bool = False,
         prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -163,6 +171,8 @@ class BatchClient:
         on_deadline: Action = "cancel",
         deduplicate: bool = False,
         prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -194,6 +204,9 @@ class BatchClient:
                 "live", they are asked one by one, at the provider's full price.
             deduplicate: Send requests with the same messages and options once; each still gets an outcome.
             prompt_cache: How long Anthropic is to keep the prompt that the requests share; None: not at all.
+            on_complete: A task of your own Celery app, `task.name` or `task.name@queue`, that is sent the
+                job's id once it has ended, at least once; see docs/hooks.md.
+            webhook: An endpoint of the workers' settings, by its name, that is told then by a signed request.
 
         Returns:
             A handle on the job.
@@ -204,6 +217,7 @@ class BatchClient:
                 passed or names no time zone.
             InvalidInputError: An option or the endpoint is none that the provider has; another one than
                 Anthropic is asked to cache.
+            InvalidInputError: An option or the endpoint is none that the provider has, or a hook malformed.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -234,6 +248,7 @@ class BatchClient:
             price_list=price_list_of(model, account),
             deadline=JobDeadline.of(deadline, on_deadline),
             deduplicate=deduplicate,
+            hooks=Hooks.checked(self.connection.settings, on_complete=on_complete, webhook=webhook),
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)
@@ -329,6 +344,25 @@ class BatchClient:
                 if (status is None or meta.status == status) and (model is None or meta.model == model):
                     found.append(job_info(meta))
         return found
+
+    def provider_webhook(self, route: str, headers: Mapping[str, str], body: bytes | str) -> bool:
+        """Take a provider's webhook as a hint that a batch has ended: it is polled at once.
+
+        Args:
+            route: Whose it is: `openai` or `gemini`, or `openai@account`.
+            headers: Of the request, as they came.
+            body: Of the request, as it came.
+
+        Returns:
+            Whether it is about a batch of ours that runs; others need nothing but a 2xx as well.
+
+        Raises:
+            InvalidWebhookError: It is not signed with the secret, or older than five minutes: answer 400.
+            ConfigurationError: The secret is not in this process's environment.
+            InvalidInputError: The provider sends no webhooks, or there is no such account.
+            QueueUnavailableError: Redis cannot be reached: answer 503, and it comes again.
+        """
+        return take_hint(self.connection, route, headers, body)
 
 
 def _mapping(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:

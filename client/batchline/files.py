@@ -12,6 +12,7 @@ import orjson
 from batchline.deadline import JobDeadline
 from batchline.enqueue import EncodedRequest, enqueue_rows
 from batchline.estimating import metered
+from batchline.hooks import Hooks
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline.requests import check_many
@@ -141,6 +142,7 @@ def enqueue_file(
     priority: Priority | str = "normal",
     deadline: timedelta | datetime | None = None,
     on_deadline: Action = "cancel",
+    hooks: Hooks | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -157,6 +159,7 @@ def enqueue_file(
         priority: As there.
         deadline: As there.
         on_deadline: As there.
+        hooks: Who is told of its end.
 
     Returns:
         The job's id.
@@ -184,6 +187,7 @@ def enqueue_file(
             retry=retry or RetryPolicy.default(connection.settings),
             priority=priority,
             deadline=JobDeadline.of(deadline, on_deadline),
+            hooks=hooks or Hooks(),
         )
         return enqueue_rows(connection, plan, file.requests())
 

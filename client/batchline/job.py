@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchline.deleting import delete
+from batchline.deliveries import deliveries_of
 from batchline.progress import progress_bar
 from batchline.reading import ResultStream, reader_of
 from batchline.retrying import retry_failed
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from batchline.connection import Connection
+    from batchline.deliveries import Delivery
     from batchline_shared.ledger import JobMeta
     from batchline_shared.outcomes import BatchResult, ErrorType
 
@@ -139,6 +141,11 @@ class Job(Generic[T]):
             )
             for shard in shards
         ]
+
+    def deliveries(self) -> list[Delivery]:
+        """How telling of the job's ends (`on_complete`, `webhook`) has gone. Raises as `status` does."""
+        with self._connection.errors():
+            return deliveries_of(self._connection, self.id)
 
     def wait(self, timeout_s: float | None = None, progress: bool = False) -> JobStatus:  # noqa: FBT001, FBT002
         """Wait until the job has ended; the ledger tells, so no time is lost.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import Priority
@@ -45,6 +46,8 @@ class JobPlan:
     deadline: JobDeadline | None = field(default=None, kw_only=True)
     deduplicate: bool = field(default=False, kw_only=True)
     """Whether equal requests are sent once."""
+    hooks: Hooks = field(default=Hooks(), kw_only=True)
+    """Who is told of its end."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -106,4 +109,5 @@ class JobPlan:
             **({} if self.deadline is None else {"on_deadline": self.deadline.action}),
             **self.retry.fields(),
             "priority": str(self.priority),
+            **self.hooks.fields(),
         }

@@ -7,7 +7,7 @@ not here: only workers read them (`batchline_worker.settings`).
 from __future__ import annotations
 
 import os
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, model_validator
@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelName
 from batchline_shared.errors import ConfigurationError, InvalidModelError
+from batchline_shared.hooks import Endpoint, EndpointName, TaskDefaults
 from batchline_shared.limits import AccountLimits
 
 __all__ = ["Settings", "describe_invalid"]
@@ -106,6 +107,24 @@ class Settings(BaseSettings):
     `none`: never by us. At the latest shortly before the job's own retention ends.
     """
 
+    on_complete: TaskDefaults = TaskDefaults()
+    """Where the application's own tasks are sent once a job has ended: `BATCHLINE_ON_COMPLETE__QUEUE=…`."""
+
+    webhooks: dict[EndpointName, Endpoint] = Field(default_factory=dict)
+    """Endpoints that `enqueue(webhook=…)` names: `BATCHLINE_WEBHOOKS__SHOP__URL=…`, `…__SECRET_ENV=…`.
+
+    On workers. A client that has some as well refuses a name that is not among them.
+    """
+
+    webhook_waits_s: tuple[Annotated[float, Field(ge=0.0)], ...] = (5, 300, 1800, 7200, 18000, 36000, 36000)
+    """Seconds before each further attempt at a webhook, as JSON; after the last it is given up.
+
+    By default eight attempts within about 28 hours, as Standard Webhooks proposes.
+    """
+
+    webhook_timeout_s: float = Field(default=15.0, gt=0.0)
+    """Seconds to wait for a webhook's endpoint."""
+
     shard_max_requests: int | None = Field(default=None, ge=1)
     """Requests in one provider batch; None: the provider's own limit, which also caps this."""
 
@@ -175,7 +194,8 @@ class Settings(BaseSettings):
         except SettingsError as error:
             # Only these are written as JSON; what was parsed stands in the cause, and stays out.
             raise ConfigurationError(
-                f"BATCHLINE_ACCOUNTS, BATCHLINE_LIMITS or a part of them is no JSON object ({error})"
+                "BATCHLINE_ACCOUNTS, …_LIMITS, …_ON_COMPLETE, …_WEBHOOKS or …_WEBHOOK_WAITS_S, "
+                f"or a part of them, is no JSON ({error})"
             ) from None
 
     @property

@@ -22,6 +22,7 @@ from batchline import (
     Cost,
     CostEstimate,
     CostLine,
+    Delivery,
     ErrorType,
     Job,
     JobInfo,
@@ -68,6 +69,8 @@ def check_client(client: BatchClient) -> None:
         Job[User],
     )
     assert_type(client.estimate("openai/gpt-4o", User, [MESSAGES], max_tokens=100), CostEstimate)
+    assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES], on_complete="a.b", webhook="c"), Job[User])
+    assert_type(client.provider_webhook("openai", {"webhook-id": "1"}, b"{}"), bool)
     assert_type(client.costs("tag:team", since=datetime.now(UTC)), list[CostLine])
     assert_type(client.job("job_1"), Job[Any])
     assert_type(client.job("job_1", User), Job[User])
@@ -86,6 +89,7 @@ def check_job(job: Job[User], text: Job[str]) -> None:
     assert_type(job.info().on_deadline, OnDeadline | None)
     assert_type(job.info().cost.batch_usd, Decimal | None)
     assert_type(job.batches(), list[ProviderBatch])
+    assert_type(job.deliveries(), list[Delivery])
     assert_type(job.results(), list[BatchResult[User]])
     assert_type(text.results(), list[BatchResult[str]])
     assert_type(job.cancel(), JobStatus)
@@ -111,6 +115,8 @@ async def check_async_client(client: AsyncBatchClient) -> None:
     assert_type(await client.jobs(limit=3), list[JobInfo])
     assert_type(await job.wait(timeout_s=1.0), JobStatus)
     assert_type(await job.results(), list[BatchResult[User]])
+    assert_type(await job.deliveries(), list[Delivery])
+    assert_type(await client.provider_webhook("gemini", {}, ""), bool)
     stream = job.iter_results(after="job_1:0-1")
     async for outcome in stream:
         check_outcome(outcome)

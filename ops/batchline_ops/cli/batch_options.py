@@ -21,11 +21,13 @@ __all__ = [
     "Metadata",
     "Model",
     "ModelFilter",
+    "OnComplete",
     "OnDeadline",
     "PromptCacheTtl",
     "ResponseModel",
     "RetentionS",
     "Wait",
+    "WebhookName",
 ]
 
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="As submit printed it.")]
@@ -103,6 +105,20 @@ MaxAttempts = Annotated[
         max=100,
         help="How often a request is sent at most, while the provider fails to run it.",
         show_default="as the settings say",
+    ),
+]
+OnComplete = Annotated[
+    str | None,
+    typer.Option(
+        "--on-complete",
+        metavar="TASK[@QUEUE]",
+        help="Celery task of your own app that is sent the job's id once it has ended.",
+    ),
+]
+WebhookName = Annotated[
+    str | None,
+    typer.Option(
+        "--webhook", metavar="NAME", help="Endpoint of the workers' settings that is told once it has ended."
     ),
 ]
 RetentionS = Annotated[

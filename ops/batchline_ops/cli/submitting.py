@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchline.estimating import dollars
 from batchline.files import enqueue_file, estimate_file
+from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
 from batchline_ops.cli.costing import show_estimate
 from batchline_ops.cli.deadlines import parse_deadline
@@ -42,6 +43,8 @@ def create_from_file(
     deadline: str | None,
     on_deadline: Action,
     max_cost_usd: float | None,
+    on_complete: str | None,
+    webhook: str | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -63,6 +66,7 @@ def create_from_file(
         on_deadline=on_deadline,
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
+        hooks=Hooks.checked(client.connection.settings, on_complete=on_complete, webhook=webhook),
     )
     return _announce(client.job(job_id), wait=wait, as_json=as_json)
 
@@ -86,6 +90,8 @@ def submit_requests(
     max_cost_usd: float | None,
     deduplicate: bool,
     prompt_cache: PromptCache | None,
+    on_complete: str | None,
+    webhook: str | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -123,6 +129,8 @@ def submit_requests(
                 max_cost_usd=max_cost_usd,
                 deduplicate=deduplicate,
                 prompt_cache=prompt_cache,
+                on_complete=on_complete,
+                webhook=webhook,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)

@@ -6,8 +6,18 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 
 from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
+from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
+from batchline_shared.ledger.deliveries import Deliveries
+from batchline_shared.ledger.delivery_records import (
+    Attempted,
+    DeliveryError,
+    DeliveryKind,
+    DeliveryState,
+    DeliveryWork,
+    Ending,
+)
 from batchline_shared.ledger.duplicates import Copies
 from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore
@@ -34,9 +44,17 @@ __all__ = [
     "Admission",
     "Admitted",
     "Advanced",
+    "Attempted",
+    "BatchIndex",
     "ChunkInfo",
     "Copies",
     "Deadline",
+    "Deliveries",
+    "DeliveryError",
+    "DeliveryKind",
+    "DeliveryState",
+    "DeliveryWork",
+    "Ending",
     "Gates",
     "InputChunk",
     "JobMeta",

@@ -57,6 +57,7 @@ class Deletion:
                     keys.due(partition, Stage.PLAN),
                     keys.tally(partition),
                     *timer_keys(job_id),
+                    keys.due(partition, Stage.NOTIFY),
                 ],
                 args=[keys.work_prefix(partition), _GRACE_S * 1000, job_id, timer_of(job_id)],
             )

@@ -35,8 +35,10 @@ __all__ = [
     "again",
     "asked",
     "attempts",
+    "batch_shard",
     "copies",
     "created_batches",
+    "delivery",
     "done",
     "due",
     "duplicates",
@@ -119,6 +121,16 @@ def created_batches(route: str) -> str:
     than the provider keeps results are dropped with each write. No TTL of its own.
     """
     return f"{PREFIX}:batches:{route}"
+
+
+def batch_shard(route: str, batch_id: str) -> str:
+    """String: the id of the shard that a provider's batch is, by account and the provider's id.
+
+    Only where the provider sends hints that a batch has ended. A worker writes it once the batch is recorded
+    and deletes it once it has ended. TTL: four days, longer than such a batch can run, for one that ends
+    otherwise. Losing it costs the wait for the next poll.
+    """
+    return f"{PREFIX}:batch:{route}:{batch_id}"
 
 
 def meta(job_id: str) -> str:
@@ -252,8 +264,13 @@ def partition_of(job_id: str) -> int:
     return crc32(job_id.encode()) % PARTITIONS
 
 
+def delivery(job_id: str, kind: str, number: int) -> str:
+    """Not a key, but a member of `due`, as a job's id is: what is told of its `number`th end, and how."""
+    return f"{job_id}-{kind}-{number}"
+
+
 def due(partition: int, stage: str) -> str:
-    """Sorted set: job, shard or timer → when a worker should next look at it, in one of the stages.
+    """Sorted set: job, shard, timer or delivery → when a worker should next look at it, in one of the stages.
 
     A lease moves the score to the end of the lease, which makes it its own
     redelivery. No TTL: losing it loses work.
@@ -262,7 +279,7 @@ def due(partition: int, stage: str) -> str:
 
 
 def work(partition: int, member: str) -> str:
-    """Hash: the work record of a job, a shard or a timer (`JobWork`, `ShardWork`, `deadlines.JobTimer`).
+    """Hash: a work record; see `work_records`, `deadlines` for timers, and `delivery_records`.
 
     Written only by scripts that check the lease's token. TTL: none while the
     job lives, `retention_s` after, so that an audit can still pair batches. With a job that is

@@ -160,6 +160,10 @@ class JobMeta:
     """SHA-256 of its idempotency key; empty where it has none."""
     deadline: Deadline | None
     """None: it has none."""
+    on_complete: str
+    """The Celery task that is sent once it has ended, `task.name` or `task.name@queue`; empty: none."""
+    webhook: str
+    """The endpoint that is told then, by its name in the settings; empty: none."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -210,6 +214,8 @@ class JobMeta:
                 retention_s=as_int(record, b"retention_s") if b"retention_s" in record else None,
                 idempotency=as_text(record, b"idem"),
                 deadline=Deadline.read(record),
+                on_complete=as_text(record, b"on_complete"),
+                webhook=as_text(record, b"webhook"),
                 message=as_text(record, b"message"),
                 metadata=orjson.loads(record.get(b"metadata", b"{}")),
                 errors={str(kind): n for kind in ErrorType if (n := as_int(record, b"err." + kind.encode()))},

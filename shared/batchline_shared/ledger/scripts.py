@@ -52,6 +52,7 @@ class Scripts:
         self.cancel_work = script("cancel_work")
         self.delete_work = script("delete_work")
         self.drop_timer = script("drop_timer")
+        self.note_delivery = script("note_delivery")
         # One job's record, payload and outcomes: tag {<job id>}.
         self.begin_job = script("begin_job")
         self.commit_job = script("commit_job")

@@ -18,6 +18,8 @@ from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchline_shared.ledger.delivery_records import Ending
+
 __all__ = ["WorkQueue"]
 
 _DROPPED_S = 24 * 3600
@@ -90,14 +92,21 @@ class WorkQueue(ShardMaking):
         return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, delay_s, fields) is not None
 
     def close_job(
-        self, job: JobWork, *, retention_s: int, clean_after_s: float | None, counts: Mapping[str, int]
+        self,
+        job: JobWork,
+        *,
+        retention_s: int,
+        clean_after_s: float | None,
+        counts: Mapping[str, int],
+        ending: Ending | None = None,
     ) -> bool:
         """End a job's work; `counts` go to the gauges (`ended.completed`, `request.succeeded`, …).
 
         The counts of a job that ends again, after a retry, replace its earlier ones. After
         `clean_after_s`, but while the records are still there, its shards are due for `Stage.CLEAN`.
+        Whom `ending` names is due for `Stage.NOTIFY`.
         """
-        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts)
+        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts, ending)
 
     def _close_job(
         self,
@@ -106,10 +115,12 @@ class WorkQueue(ShardMaking):
         retention_s: int,
         clean_after_s: float | None,
         counts: Mapping[str, int],
+        ending: Ending | None = None,
     ) -> bool:
         if clean_after_s is not None and retention_s:
             clean_after_s = min(clean_after_s, retention_s * _CLEAN_BY)
         clean_after = "" if clean_after_s is None else int(clean_after_s * 1000)
+        told = ("", "", "") if ending is None else (ending.event, ending.task, ending.webhook)
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(
@@ -120,6 +131,7 @@ class WorkQueue(ShardMaking):
                     keys.shards(partition, job.id),
                     keys.due(partition, Stage.CLEAN),
                     *timer_keys(job.id),
+                    keys.due(partition, Stage.NOTIFY),
                 ],
                 args=[
                     job.id,
@@ -128,6 +140,7 @@ class WorkQueue(ShardMaking):
                     retention_s * 1000,
                     clean_after,
                     timer_of(job.id),
+                    *told,
                     *flat(counts),
                 ],
             )
@@ -148,6 +161,10 @@ class WorkQueue(ShardMaking):
                 args=[job_id, keys.work_prefix(partition)],
             )
         )
+
+    def hasten_poll(self, shard_id: str) -> bool:
+        """Make a shard's poll due now; False where it is not polled, or just looked at."""
+        return self._wake(job_of(shard_id), shard_id, Stage.POLL)
 
     # --- shards ------------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ class Stage(StrEnum):
     CLEAN = "clean"
     DEADLINE = "deadline"
     LIVE = "live"
+    NOTIFY = "notify"
 
 
 class ShardState(StrEnum):

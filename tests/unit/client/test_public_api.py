@@ -28,17 +28,19 @@ CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
     "retry=None, priority='normal', deadline=None, on_deadline='cancel', deduplicate=False, "
-    "prompt_cache=None",
+    "prompt_cache=None, on_complete=None, webhook=None",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
     "endpoint=None, deduplicate=False",
     "costs": "group_by='model', *, since=None",
     "job": "job_id, response_model=None",
     "jobs": "status=None, model=None, limit=100",
+    "provider_webhook": "route, headers, body",
 }
 JOB = {
     "status": "",
     "info": "",
     "batches": "",
+    "deliveries": "",
     "wait": "timeout_s=None, progress=False",
     "results": "",
     "iter_results": "timeout_s=None, after=None",

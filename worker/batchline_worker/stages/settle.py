@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchline_shared.ledger import JobStatus, Stage
+from batchline_shared.ledger import Ending, JobStatus, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.attempts import backoff_s
 from batchline_worker.copying import land_all_copies
@@ -64,8 +64,21 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
         "request.errored": meta.errored,
     }
     clean_after_s = context.settings.clean_up_after_s
-    context.work.close_job(job, retention_s=retention_s, clean_after_s=clean_after_s, counts=counts)
+    ending = _ending(meta, status)
+    context.work.close_job(
+        job, retention_s=retention_s, clean_after_s=clean_after_s, counts=counts, ending=ending
+    )
+    if ending is not None:
+        context.nudge(Stage.NOTIFY)
     _log.info("finished", job=job.id, status=str(status), succeeded=meta.succeeded, errored=meta.errored)
+
+
+def _ending(meta: JobMeta, status: JobStatus) -> Ending | None:
+    """What is told of this end, and to whom; None where nobody is."""
+    if not meta.on_complete and not meta.webhook:
+        return None
+    counts = {"total": meta.total, "succeeded": meta.succeeded, "errored": meta.errored}
+    return Ending(meta.on_complete, meta.webhook, status, counts)
 
 
 def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally) -> None:

@@ -24,7 +24,7 @@ from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.providers.base import Submission
-from batchline_worker.stages import admitting, gating
+from batchline_worker.stages import admitting, gating, hinting
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.reconcile import (
@@ -179,6 +179,7 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
         return
     _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.segment.rows)
     gating.leave(context, shard, batch_id=batch.id)
+    hinting.expect(context, shard, batch.id)
     mark_started(context, shard)
     plan_on(context, shard)
     if shard.message:

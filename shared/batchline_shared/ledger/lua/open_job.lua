@@ -1,5 +1,6 @@
 --! include _clock
 --! include _work
+--! include _deliveries
 -- Creates or reopens a job's work record, due for planning after a delay.
 -- KEYS: work record, tally, due set of planning, the job's shards, its timer's record, due set of deadlines.
 -- ARGV: job id, delay in ms, prefix of work records, timer, its time in ms ('' = no deadline), field, value, ...
@@ -22,4 +23,5 @@ end
 redis.call('PERSIST', KEYS[1])
 redis.call('PERSIST', KEYS[4])
 for _, shard in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do redis.call('PERSIST', ARGV[3] .. shard) end
+for _, member in ipairs(deliveries_of(ARGV[1], KEYS[1])) do redis.call('PERSIST', ARGV[3] .. member) end
 return now

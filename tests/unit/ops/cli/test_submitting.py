@@ -181,6 +181,23 @@ def test_a_deadline_that_is_none_is_refused(cli: Cli, given: str, word: str) -> 
     assert_refused(answer, word)
 
 
+def test_who_is_told_of_the_end_can_be_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(HELLO))
+    (tmp_path / "batch.jsonl").write_bytes(lines(request("a")))
+    hooks = ("--on-complete", "shop.done@q", "--webhook", "shop")
+
+    jobs = [
+        cli("batch", "submit", "in.jsonl", "-m", MODEL, *hooks).out.strip(),
+        cli("batch", "create-from-file", "-f", "batch.jsonl", "-m", MODEL, *hooks).out.strip(),
+    ]
+
+    for job_id in jobs:
+        meta = cli.client().connection.jobs.meta(job_id)
+        assert (meta.on_complete, meta.webhook) == ("shop.done@q", "shop")
+    assert_refused(cli("batch", "submit", "in.jsonl", "-m", MODEL, "--webhook", "Shop"), "webhook must be")
+    assert_refused(cli("batch", "create-from-file", "-f", "batch.jsonl", "-m", MODEL, "--on-complete", "a b"))
+
+
 @pytest.mark.parametrize("pair", ["team", "=x"])
 def test_metadata_must_be_pairs(cli: Cli, pair: str) -> None:
     assert_refused(cli("batch", "submit", "-m", MODEL, "--metadata", pair, stdin=lines(HELLO)), "key=value")

@@ -50,7 +50,7 @@ def watched() -> Watched:
     ledger = Watched()
     bench = WorkerBench(ledger, shard_max_requests=3, durable_writes=False)
     bench.provider.answer = lambda one: error_line(one) if one.endswith("-1") else answer_line(one)
-    job = bench.enqueue(7, idempotency_key="k")
+    job = bench.enqueue(7, idempotency_key="k", on_complete="shop.done", webhook="shop")
     bench.run()
     bench.provider.end_all()
     bench.later(20)
@@ -103,12 +103,13 @@ def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
 
 
 def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> None:
-    job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}(-\d+|~deadline)?"
+    job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}((-(task|webhook))?(-\d+)?|~deadline)"
     patterns = [
         *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
         rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries|asked)",
+        r"batchline:batch:[a-z0-9@_-]+:\S+",
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
         r"batchline:\{r:[a-z0-9@_-]+\}:live",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
