@@ -12,6 +12,7 @@ from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
+from batchline_shared.ledger.reasks import Note, NoteReader
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.row_moves import Landing
 from batchline_shared.ledger.work import WorkQueue
@@ -39,6 +40,8 @@ __all__ = [
     "JobWork",
     "Landing",
     "Manifest",
+    "Note",
+    "NoteReader",
     "Overview",
     "Priority",
     "RowTally",
