@@ -47,6 +47,7 @@ class EnqueueOptions(TypedDict, total=False):
     retention_s: int | None
     retry: RetryPolicy | None
     priority: Priority | str
+    reask: int
 
 
 class AsyncBatchClient:

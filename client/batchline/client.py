@@ -13,6 +13,7 @@ from batchline.estimating import dollars, metered
 from batchline.job import Job, job_info
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
+from batchline.reask_plan import reask_plan
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus, Priority
@@ -84,6 +85,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        reask: int = 0,
     ) -> Job[M]: ...
 
     @overload
@@ -104,6 +106,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        reask: int = 0,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -124,6 +127,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        reask: int = 0,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -143,6 +147,7 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        reask: int = 0,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -168,6 +173,8 @@ class BatchClient:
                 the workers' settings say.
             retry: Which failed requests are sent again by themselves; None: as the settings say.
             priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
+            reask: How often, 0 to 10, an answer that does not fit the response model is sent back to be
+                corrected; each time it is a request that costs.
 
         Returns:
             A handle on the job.
@@ -200,6 +207,7 @@ class BatchClient:
             retention_s,
             retry=retry or RetryPolicy.default(self.connection.settings),
             priority=priority,
+            reask=reask_plan(reask, response_model),
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
         )

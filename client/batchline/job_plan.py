@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from batchline.policy import RetryPolicy
+from batchline.reask_plan import NEVER, ReaskPlan
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import Priority
 
@@ -41,6 +42,7 @@ class JobPlan:
     retention_s: int | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     priority: Priority | str = "normal"
+    reask: ReaskPlan = NEVER
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -101,4 +103,5 @@ class JobPlan:
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
             **self.retry.fields(),
             "priority": str(self.priority),
+            **self.reask.fields(),
         }

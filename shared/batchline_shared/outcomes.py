@@ -106,6 +106,8 @@ class BatchSuccess(BaseModel, Generic[T]):
     """The provider's result line, parsed, with the request's own `custom_id`."""
     attempts: int = 1
     """The attempt, from 1, in which the request had this outcome."""
+    reasks: int = 0
+    """How many earlier answers of the request did not fit and were sent back, each with what was wrong."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -131,6 +133,8 @@ class BatchError(BaseModel):
     """The provider's result line, parsed, with the request's own `custom_id`; None where it sent none."""
     attempts: int = 1
     """The attempt, from 1, in which the request had this outcome."""
+    reasks: int = 0
+    """How many earlier answers of the request did not fit and were sent back, each with what was wrong."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

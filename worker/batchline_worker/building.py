@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import orjson
 
 from batchline_shared.accounts import OWN_ACCOUNT, parse_model
+from batchline_shared.dialects.reasking import extended
 from batchline_shared.dialects.registry import dialect
 from batchline_worker.landing import needed_chunks
 
@@ -87,15 +88,19 @@ def _lines(store: JobStore, meta: JobMeta, shard: ShardWork, speech: Dialect) ->
     end_row = segment.first_row + segment.rows
     infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
     needed = needed_chunks(segment, infos)
+    notes = store.notes(meta.id, shard.attempt) if meta.reask and shard.attempt > 1 else None
     position = 0
     for (_, info), rows in zip(needed, store.rows(meta.id, [number for number, _ in needed]), strict=True):
         lines = []
         for number, row in enumerate(rows, start=info.first_row):
             if (number not in picked) if picked else not segment.first_row <= number < end_row:
                 continue
-            if row[0] == _OBJECT:
-                lines.append(speech.object_line(f"{wire_prefix(shard.wire_name)}{position}", template, row))
+            talk = row
+            if notes is not None and (added := notes.turns(number)):
+                talk = extended(row, speech.conversation_field, added)
+            if talk[0] == _OBJECT:
+                lines.append(speech.object_line(f"{wire_prefix(shard.wire_name)}{position}", template, talk))
             else:
-                lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
+                lines.append(b"%b%d%b%b%b" % (start, position, middle, talk, tail))
             position += 1
         yield lines

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Segment
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.attempts import Attempt
+    from batchline_worker.reasking import Rounds
 
 __all__ = ["Lander", "RowNames", "lost_rows_of", "needed_chunks", "open_rows_of"]
 
@@ -63,14 +64,19 @@ class RowNames:
 class Lander:
     """Collects outcomes and lands them in chunks. Landing a row twice changes nothing."""
 
-    def __init__(self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt) -> None:
+    def __init__(
+        self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt, rounds: Rounds
+    ) -> None:
         self._store = store
         self._job_id = job_id
         self._names = names
         self._attempt = attempt
+        self._rounds = rounds
         self._answers = _Pile()
         self._failures = _Pile()
         self._again = _Pile()
+        self._back = _Pile()
+        self._turns: list[bytes] = []
         self.landed = 0
         """Rows that got their outcome through this object."""
         self.deferred = 0
@@ -82,14 +88,24 @@ class Lander:
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
-        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw)
-        self.answered_rows += verdict.input_tokens > 0
-        self.input_tokens += verdict.input_tokens
+        self._count(verdict)
+        reasks = self._rounds.of(row).rounds
+        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw, reasks)
         self._add(row, line, verdict.error_type, token_counts(verdict))
+
+    def sent_back(self, row: int, verdict: Verdict, raw: bytes, turns: bytes) -> None:
+        """Add an answer that does not fit, and what the row's conversation grows by in the next attempt."""
+        self._count(verdict)
+        reasks = self._rounds.of(row).rounds
+        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw, reasks)
+        self._turns.append(turns)
+        if self._back.add(row, line, token_counts(verdict)):
+            self.flush()
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:
         """Add the outcome of a row for which there is no line."""
-        line = encode_unanswered(row, self._attempt.number, self._names[row], error_type, message)
+        reasks = self._rounds.of(row).rounds
+        line = encode_unanswered(row, self._attempt.number, self._names[row], error_type, message, reasks)
         self._add(row, line, error_type, {})
 
     def flush(self) -> None:
@@ -101,9 +117,16 @@ class Lander:
             self.landed += self._store.land(self._job_id, self._failures.take(), spare_waiting=True)
         if self._again.rows:
             self.deferred += self._store.defer(self._job_id, self._attempt.number, self._again.take())
+        if self._back.rows:
+            turns, self._turns = self._turns, []
+            self.deferred += self._store.defer(self._job_id, self._attempt.number, self._back.take(), turns)
+
+    def _count(self, verdict: Verdict) -> None:
+        self.answered_rows += verdict.input_tokens > 0
+        self.input_tokens += verdict.input_tokens
 
     def _add(self, row: int, line: bytes, error_type: ErrorType | None, tokens: dict[str, int]) -> None:
-        if self._attempt.retries(error_type):
+        if self._attempt.retries(error_type, self._rounds.of(row).lately):
             full = self._again.add(row, line, tokens)
         else:
             pile = self._answers if error_type is None else self._failures

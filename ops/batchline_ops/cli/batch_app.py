@@ -21,6 +21,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Metadata,
     Model,
     ModelFilter,
+    Reask,
     ResponseModel,
     RetentionS,
     Wait,
@@ -108,6 +109,7 @@ def submit_command(
     retention_s: RetentionS = None,
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
+    reask: Reask = 0,
     max_cost: MaxCost = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
@@ -135,6 +137,7 @@ def submit_command(
             retention_s=retention_s,
             max_attempts=max_attempts,
             priority=priority,
+            reask=reask,
             max_cost_usd=max_cost,
             dry_run=dry_run,
             wait=wait,

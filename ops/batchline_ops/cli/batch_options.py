@@ -19,6 +19,7 @@ __all__ = [
     "Metadata",
     "Model",
     "ModelFilter",
+    "Reask",
     "ResponseModel",
     "RetentionS",
     "Wait",
@@ -92,6 +93,14 @@ MaxAttempts = Annotated[
         max=100,
         help="How often a request is sent at most, while the provider fails to run it.",
         show_default="as the settings say",
+    ),
+]
+Reask = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=10,
+        help="How often an answer that breaks the response model's schema is sent back to be corrected.",
     ),
 ]
 RetentionS = Annotated[

@@ -74,6 +74,7 @@ def submit_requests(
     retention_s: int | None,
     max_attempts: int | None,
     priority: str,
+    reask: int,
     max_cost_usd: float | None,
     dry_run: bool,
     wait: bool,
@@ -101,6 +102,7 @@ def submit_requests(
                 retention_s=retention_s,
                 retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
                 priority=priority,
+                reask=reask,
                 max_cost_usd=max_cost_usd,
                 endpoint=endpoint,
             )

@@ -27,7 +27,7 @@ DOCUMENTED = {
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
-    "retry=None, priority='normal'",
+    "retry=None, priority='normal', reask=0",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
     "endpoint=None",
     "costs": "group_by='model', *, since=None",
@@ -43,6 +43,7 @@ JOB = {
     "iter_results": "timeout_s=None, after=None",
     "cancel": "",
     "retry_failed": "error_types=None",
+    "reask": "",
     "delete": "*, force=False, timeout_s=None",
 }
 
@@ -82,10 +83,18 @@ def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
 
 
 def test_outcomes_keep_their_fields() -> None:
-    assert list(BatchSuccess.model_fields) == ["custom_id", "result", "usage", "raw", "attempts", "success"]
+    assert list(BatchSuccess.model_fields) == [
+        "custom_id",
+        "result",
+        "usage",
+        "raw",
+        "attempts",
+        "reasks",
+        "success",
+    ]
     assert list(BatchError.model_fields) == [
         *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "attempts"),
-        "success",
+        *("reasks", "success"),
     ]
 
 
