@@ -55,6 +55,7 @@ class EnqueueOptions(TypedDict, total=False):
     prompt_cache: PromptCache | None
     on_complete: str | None
     webhook: str | None
+    reask: int
 
 
 class AsyncBatchClient:

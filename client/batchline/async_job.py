@@ -97,6 +97,10 @@ class AsyncJob(Generic[T]):
         """See `Job.retry_failed`."""
         return await self._pool.run(self._job.retry_failed, error_types)
 
+    async def reask(self) -> int:
+        """See `Job.reask`."""
+        return await self._pool.run(self._job.reask)
+
     async def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """See `Job.delete`."""
         if force and not (await self.cancel()).is_final:

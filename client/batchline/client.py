@@ -17,6 +17,7 @@ from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline.prompt_cache import with_marked_prompt
 from batchline.provider_webhooks import take_hint
+from batchline.reask_plan import reask_plan
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus, Priority
@@ -96,6 +97,7 @@ class BatchClient:
         prompt_cache: PromptCache | None = None,
         on_complete: str | None = None,
         webhook: str | None = None,
+        reask: int = 0,
     ) -> Job[M]: ...
 
     @overload
@@ -122,6 +124,7 @@ class BatchClient:
         prompt_cache: PromptCache | None = None,
         on_complete: str | None = None,
         webhook: str | None = None,
+        reask: int = 0,
     ) -> Job[list[float]]: ...
 
     @overload
@@ -148,6 +151,7 @@ class BatchClient:
         prompt_cache: PromptCache | None = None,
         on_complete: str | None = None,
         webhook: str | None = None,
+        reask: int = 0,
     ) -> Job[str]: ...
 
     def enqueue(
@@ -173,6 +177,7 @@ class BatchClient:
         prompt_cache: PromptCache | None = None,
         on_complete: str | None = None,
         webhook: str | None = None,
+        reask: int = 0,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
 
@@ -207,6 +212,8 @@ class BatchClient:
             on_complete: A task of your own Celery app, `task.name` or `task.name@queue`, that is sent the
                 job's id once it has ended, at least once; see docs/hooks.md.
             webhook: An endpoint of the workers' settings, by its name, that is told then by a signed request.
+            reask: How often, 0 to 10, an answer that does not fit the response model is sent back to be
+                corrected; each time it is a request that costs.
 
         Returns:
             A handle on the job.
@@ -244,6 +251,7 @@ class BatchClient:
             retention_s,
             retry=retry or RetryPolicy.default(self.connection.settings),
             priority=priority,
+            reask=reask_plan(reask, response_model),
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
             deadline=JobDeadline.of(deadline, on_deadline),

@@ -11,6 +11,7 @@ from batchline.deleting import delete
 from batchline.deliveries import deliveries_of
 from batchline.progress import progress_bar
 from batchline.reading import ResultStream, reader_of
+from batchline.reasking import reask
 from batchline.retrying import retry_failed
 from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
@@ -264,6 +265,24 @@ class Job(Generic[T]):
         meta = self._meta()
         with self._connection.errors():
             return retry_failed(self._connection, meta, reader_of(meta, self._response_model), error_types)
+
+    def reask(self) -> int:
+        """Send the answers of a finished job back that do not fit the response model, validators included.
+
+        Each goes out as a further attempt, its conversation grown by the answer and by what is wrong with it;
+        as often as `enqueue(reask=…)` allows for each request, what workers sent back by themselves included.
+
+        Returns:
+            How many are sent back; the job has ended as before when it is 0.
+
+        Raises:
+            InvalidInputError: The job was enqueued without `reask`, or this handle has no response model.
+            JobNotReadyError: The job has not ended.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        meta = self._meta()
+        with self._connection.errors():
+            return reask(self._connection, meta, reader_of(meta, self._response_model))
 
     def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """Delete a finished job at once, instead of when its retention ends. Safe to repeat.

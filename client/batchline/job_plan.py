@@ -11,6 +11,7 @@ import orjson
 
 from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
+from batchline.reask_plan import NEVER, ReaskPlan
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import Priority
 
@@ -48,6 +49,7 @@ class JobPlan:
     """Whether equal requests are sent once."""
     hooks: Hooks = field(default=Hooks(), kw_only=True)
     """Who is told of its end."""
+    reask: ReaskPlan = NEVER
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -110,4 +112,5 @@ class JobPlan:
             **self.retry.fields(),
             "priority": str(self.priority),
             **self.hooks.fields(),
+            **self.reask.fields(),
         }

@@ -1,7 +1,8 @@
 """An outcome as it is stored: one JSON line that the worker writes and the client types.
 
-    {"n": row, "a": attempt, "id": custom id, "e": error type or null, "m": message,
-     "u": [input, output, cached input, reasoning tokens] or null, "raw": the provider's line or null}
+    {"n": row, "a": attempt, "r": answers sent back before (left out: none), "id": custom id,
+     "e": error type or null, "m": message, "u": [input, output, cached input, reasoning tokens] or null,
+     "raw": the provider's line or null}
 
 and `"s": "live"` where the request was asked through the live API.
 
@@ -22,7 +23,9 @@ import orjson
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from batchline_shared.dialects.jsonl import parse_line
+from batchline_shared.dialects.reasking import NO_JSON
 from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, BatchSuccess, ErrorType, TokenUsage
+from batchline_shared.schema_words import schema_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +41,7 @@ __all__ = [
     "encode_unanswered",
     "error_type_of",
     "read_line",
+    "reasks_of",
     "row_of",
 ]
 
@@ -52,14 +56,22 @@ _RAW = b',"raw":'
 
 
 def encode_outcome(
-    row: int, attempt: int, custom_id: str, verdict: Verdict, raw: bytes, *, live: bool = False
+    row: int,
+    attempt: int,
+    custom_id: str,
+    verdict: Verdict,
+    raw: bytes,
+    reasks: int = 0,
+    *,
+    live: bool = False,
 ) -> bytes:
     """Encode what a result line says; `raw` is that line, which has parsed as JSON."""
     kind = b"null" if verdict.error_type is None else b'"%b"' % verdict.error_type.encode()
     message = orjson.dumps(verdict.message) if verdict.message else b'""'
-    return b'{"n":%d,"a":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],%b"raw":%b}' % (
+    return b'{"n":%d,"a":%d,%b"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],%b"raw":%b}' % (
         row,
         attempt,
+        b'"r":%d,' % reasks if reasks else b"",
         orjson.dumps(custom_id),
         kind,
         message,
@@ -70,10 +82,18 @@ def encode_outcome(
 
 
 def encode_unanswered(
-    row: int, attempt: int, custom_id: str, error_type: ErrorType, message: str, *, live: bool = False
+    row: int,
+    attempt: int,
+    custom_id: str,
+    error_type: ErrorType,
+    message: str,
+    reasks: int = 0,
+    *,
+    live: bool = False,
 ) -> bytes:
     """Encode the outcome of a request for which the provider returned no line."""
-    outcome = {"n": row, "a": attempt, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
+    head = {"n": row, "a": attempt, "r": reasks} if reasks else {"n": row, "a": attempt}
+    outcome = {**head, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
     return orjson.dumps(outcome | {"s": "live"} if live else outcome)
 
 
@@ -90,6 +110,11 @@ def row_of(stored: bytes) -> int:
     return int(stored[5 : stored.index(b",", 5)])
 
 
+def reasks_of(stored: dict[str, Any]) -> int:
+    """How many answers were sent back before a stored outcome."""
+    return int(stored.get("r", 0))
+
+
 def error_type_of(stored: dict[str, Any]) -> ErrorType | None:
     """The error type of a stored outcome; None for a success, `UNKNOWN` for one of a later version."""
     kind = stored["e"]
@@ -102,6 +127,7 @@ class _Sent(TypedDict, total=False):
     """How a request was sent last, by the names of the outcomes' fields."""
 
     attempts: int
+    reasks: int
     source: Source
 
 
@@ -132,6 +158,11 @@ class OutcomeReader(Generic[T]):
         typed = TypeAdapter(success[response_model] if response_model is not None else success[Any])
         self._success: Callable[[dict[str, Any]], BatchSuccess[T]] = typed.validator.validate_python
 
+    @property
+    def typed(self) -> bool:
+        """Whether there is a model that an answer must fit."""
+        return self._model is not None
+
     def read(self, stored: bytes) -> BatchSuccess[T] | BatchError:
         """Type one stored outcome."""
         outcome = orjson.loads(stored)
@@ -144,7 +175,11 @@ class OutcomeReader(Generic[T]):
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]
-        sent: _Sent = {"attempts": outcome["a"], "source": outcome.get("s", "batch")}
+        sent: _Sent = {
+            "attempts": outcome["a"],
+            "reasks": reasks_of(outcome),
+            "source": outcome.get("s", "batch"),
+        }
         if raw is None:
             return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None, **sent)
         # On the wire the line bore our id; users only ever see theirs.
@@ -201,6 +236,23 @@ class OutcomeReader(Generic[T]):
             {"custom_id": custom_id, "result": result, "usage": usage, "raw": raw, **sent},
         )
 
+    def problems(self, raw: dict[str, Any]) -> list[str]:
+        """Say for the model what is wrong with an answer of its own; nothing where it fits.
+
+        What it says quotes the answer, so it is for the model only.
+        """
+        text = self.dialect.answer_text(raw, structured=self._structured)
+        try:
+            self._validate(text or "")
+        except ValidationError as error:
+            return [
+                f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}"
+                for item in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        except ValueError:
+            return [NO_JSON]
+        return []
+
 
 def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSuccess[T] | BatchError:
     """Type one line of a provider's result file, whatever it holds.
@@ -239,22 +291,11 @@ def _describe_misfit(error: ValidationError, model: type[BaseModel] | None) -> s
 
 @cache
 def _names_of(model: type[BaseModel] | None) -> frozenset[str]:
-    """Every word of a model's schema: the names of its fields, its models and its literals are among them."""
+    """Every word of a model's schema."""
     try:
-        pending: list[Any] = [model.model_json_schema()] if model is not None else []
+        return schema_words([] if model is None else model.model_json_schema())
     except PydanticUserError:  # a custom type without a schema; then no name is known
         return frozenset()
-    names: set[str] = set()
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            pending += node
-        elif isinstance(node, dict):
-            names.update(node)  # the names of fields and models among the schema's own words
-            pending += node.values()
-        elif isinstance(node, str):
-            names.add(node)  # the values of literals, among titles and the like
-    return frozenset(names)
 
 
 def _usage(tokens: Sequence[int] | None) -> TokenUsage | None:

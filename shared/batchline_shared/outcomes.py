@@ -114,6 +114,8 @@ class BatchSuccess(BaseModel, Generic[T]):
     """Where the outcome comes from; "live" is paid at the full price."""
     duplicate_of: str | None = None
     """The request that equals it and was sent in its place, whose answer this is; `usage` is 0 then."""
+    reasks: int = 0
+    """How many earlier answers of the request did not fit and were sent back, each with what was wrong."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -143,6 +145,8 @@ class BatchError(BaseModel):
     """Where the outcome comes from; "live" is paid at the full price."""
     duplicate_of: str | None = None
     """The request that equals it and was sent in its place, whose failure this is; `usage` is 0 then."""
+    reasks: int = 0
+    """How many earlier answers of the request did not fit and were sent back, each with what was wrong."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import orjson
 
 from batchline_shared.accounts import OWN_ACCOUNT, parse_model
+from batchline_shared.dialects.reasking import extended
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.ledger import Segment
 from batchline_worker.landing import needed_chunks
@@ -70,7 +71,7 @@ def build_input(store: JobStore, settings: Settings, meta: JobMeta, shard: Shard
     speech = dialect_of(settings, meta)
     target = cast("BinaryIO", SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))  # noqa: SIM115 - the caller closes it
     try:
-        for lines in _lines(store, meta, shard.wire_name, shard.segment, speech):
+        for lines in _lines(store, meta, shard, shard.segment, speech):
             target.write(b"".join(lines))
     except BaseException:
         target.close()
@@ -95,31 +96,35 @@ def lines_of(
         LedgerError: Requests are missing or damaged.
     """
     segment = Segment.of(rows, shard.segment.chunk_from, shard.segment.chunk_to)
-    lines = _lines(store, meta, shard.wire_name, segment, dialect_of(settings, meta))
+    lines = _lines(store, meta, shard, segment, dialect_of(settings, meta))
     return zip(rows, chain.from_iterable(lines), strict=True)
 
 
 def _lines(
-    store: JobStore, meta: JobMeta, wire_name: str, segment: Segment, speech: Dialect
+    store: JobStore, meta: JobMeta, shard: ShardWork, segment: Segment, speech: Dialect
 ) -> Iterator[list[bytes]]:
-    """A segment's lines, chunk by chunk."""
+    """The lines of a part of a shard, chunk by chunk."""
     template = orjson.loads(meta.template)
     head, middle, tail = speech.line_ends(meta.template)
-    prefix = wire_prefix(wire_name)
+    prefix = wire_prefix(shard.wire_name)
     start = head + prefix.encode()
     picked = set(segment.picked)
     end_row = segment.first_row + segment.rows
     infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
     needed = needed_chunks(segment, infos)
+    notes = store.notes(meta.id, shard.attempt) if meta.reask and shard.attempt > 1 else None
     position = 0
     for (_, info), rows in zip(needed, store.rows(meta.id, [number for number, _ in needed]), strict=True):
         lines = []
         for number, row in enumerate(rows, start=info.first_row):
             if (number not in picked) if picked else not segment.first_row <= number < end_row:
                 continue
-            if row[0] == _OBJECT:
-                lines.append(speech.object_line(f"{prefix}{position}", template, row))
+            talk = row
+            if notes is not None and (added := notes.turns(number)):
+                talk = extended(row, speech.conversation_field, added)
+            if talk[0] == _OBJECT:
+                lines.append(speech.object_line(f"{prefix}{position}", template, talk))
             else:
-                lines.append(b"%b%d%b%b%b" % (start, position, middle, row, tail))
+                lines.append(b"%b%d%b%b%b" % (start, position, middle, talk, tail))
             position += 1
         yield lines

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Landing, Segment
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.attempts import Attempt
+    from batchline_worker.reasking import Rounds
 
 __all__ = ["Lander", "RowNames", "lost_rows_of", "needed_chunks", "open_rows_of"]
 
@@ -64,7 +65,14 @@ class Lander:
     """Collects outcomes and lands them in chunks. Landing a row twice changes nothing."""
 
     def __init__(
-        self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt, *, live: bool = False
+        self,
+        store: JobStore,
+        job_id: str,
+        names: RowNames,
+        attempt: Attempt,
+        rounds: Rounds,
+        *,
+        live: bool = False,
     ) -> None:
         """Args: live: The outcomes are those of the live API, and cost its price."""
         self._store = store
@@ -72,9 +80,12 @@ class Lander:
         self._job_id = job_id
         self._names = names
         self._attempt = attempt
+        self._rounds = rounds
         self._answers = Pile()
         self._failures = Pile()
         self._again = Pile()
+        self._back = Pile()
+        self._turns: list[bytes] = []
         self.landed = 0
         """Rows that got their outcome through this object."""
         self.deferred = 0
@@ -86,18 +97,23 @@ class Lander:
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
+        self._count(verdict)
         kind, message = self._attempt.said(verdict.error_type, verdict.message)
         verdict = verdict._replace(error_type=kind, message=message)
-        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw, live=self._live)
-        self.answered_rows += verdict.input_tokens > 0
-        self.input_tokens += verdict.input_tokens
-        self._add(row, line, verdict.error_type, token_counts(verdict, live=self._live))
+        self._add(row, self._line(row, verdict, raw), kind, token_counts(verdict, live=self._live))
+
+    def sent_back(self, row: int, verdict: Verdict, raw: bytes, turns: bytes) -> None:
+        """Add an answer that does not fit, and what the row's conversation grows by in the next attempt."""
+        self._count(verdict)
+        self._turns.append(turns)
+        if self._back.add(row, self._line(row, verdict, raw), token_counts(verdict, live=self._live)):
+            self.flush()
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:
         """Add the outcome of a row for which there is no line."""
         kind, message = self._attempt.said(error_type, message)
-        number, name = self._attempt.number, self._names[row]
-        line = encode_unanswered(row, number, name, kind or error_type, message, live=self._live)
+        number, name, reasks = self._attempt.number, self._names[row], self._rounds.of(row).rounds
+        line = encode_unanswered(row, number, name, kind or error_type, message, reasks, live=self._live)
         self._add(row, line, kind, {})
 
     def flush(self) -> None:
@@ -109,6 +125,17 @@ class Lander:
             self._land(self._failures.take(), spare_waiting=True)
         if self._again.rows:
             self.deferred += self._store.defer(self._job_id, self._attempt.number, self._again.take())
+        if self._back.rows:
+            turns, self._turns = self._turns, []
+            self.deferred += self._store.defer(self._job_id, self._attempt.number, self._back.take(), turns)
+
+    def _line(self, row: int, verdict: Verdict, raw: bytes) -> bytes:
+        number, reasks = self._attempt.number, self._rounds.of(row).rounds
+        return encode_outcome(row, number, self._names[row], verdict, raw, reasks, live=self._live)
+
+    def _count(self, verdict: Verdict) -> None:
+        self.answered_rows += verdict.input_tokens > 0
+        self.input_tokens += verdict.input_tokens
 
     def _land(self, landing: Landing, *, spare_waiting: bool) -> None:
         landed = self._store.land_rows(self._job_id, landing, spare_waiting=spare_waiting)
@@ -118,7 +145,7 @@ class Lander:
             self.landed += land_copies(self._store, self._names.meta, landed.rows, landed.lines)
 
     def _add(self, row: int, line: bytes, error_type: ErrorType | None, tokens: dict[str, int]) -> None:
-        if self._attempt.retries(error_type):
+        if self._attempt.retries(error_type, self._rounds.of(row).lately):
             full = self._again.add(row, line, tokens)
         else:
             pile = self._answers if error_type is None else self._failures

@@ -26,6 +26,7 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     OnComplete,
     OnDeadline,
     PromptCacheTtl,
+    Reask,
     ResponseModel,
     RetentionS,
     Wait,
@@ -124,6 +125,7 @@ def submit_command(
     priority: JobPriority = "normal",
     deadline: Deadline = None,
     on_deadline: OnDeadline = "cancel",
+    reask: Reask = 0,
     max_cost: MaxCost = None,
     deduplicate: Deduplicate = False,  # noqa: FBT002 - a flag of the command line
     prompt_cache: PromptCacheTtl = None,
@@ -157,6 +159,7 @@ def submit_command(
             priority=priority,
             deadline=deadline,
             on_deadline=on_deadline,
+            reask=reask,
             max_cost_usd=max_cost,
             deduplicate=deduplicate,
             prompt_cache=prompt_cache,

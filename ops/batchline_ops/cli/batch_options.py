@@ -24,6 +24,7 @@ __all__ = [
     "OnComplete",
     "OnDeadline",
     "PromptCacheTtl",
+    "Reask",
     "ResponseModel",
     "RetentionS",
     "Wait",
@@ -119,6 +120,14 @@ WebhookName = Annotated[
     str | None,
     typer.Option(
         "--webhook", metavar="NAME", help="Endpoint of the workers' settings that is told once it has ended."
+    ),
+]
+Reask = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=10,
+        help="How often an answer that breaks the response model's schema is sent back to be corrected.",
     ),
 ]
 RetentionS = Annotated[

@@ -25,6 +25,7 @@ from batchline_shared.dialects.anthropic_options import (
     thinks,
     unsampled,
 )
+from batchline_shared.dialects.anthropic_reasking import sent_back
 from batchline_shared.dialects.anthropic_results import answer_text, classify
 from batchline_shared.dialects.base import FileLine, Limits
 from batchline_shared.dialects.messages import encode
@@ -51,6 +52,7 @@ class AnthropicMessages:
 
     provider = "anthropic"
     endpoint = "/v1/messages"
+    conversation_field = "messages"
     id_field = "custom_id"
     inputs = None
     prompt_marker = staticmethod(prompt_marker)
@@ -188,6 +190,10 @@ class AnthropicMessages:
     def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
         """See `Dialect`."""
         return answer_text(line, structured=structured)
+
+    def reask(self, line: Mapping[str, Any], said: str) -> bytes | None:
+        """See `Dialect`."""
+        return sent_back(line, said)
 
 
 def _answer_form(body: Mapping[str, Any], response_model: type[BaseModel]) -> dict[str, Any]:

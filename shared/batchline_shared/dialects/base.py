@@ -72,6 +72,9 @@ class Dialect(Protocol):
     id_field: str
     """The field of a request and of a result line that bears the request's id."""
 
+    conversation_field: str
+    """The field of a request's body that holds the conversation."""
+
     @property
     def inputs(self) -> Callable[[bytes], int] | None:
         """A function that says what a row counts of `Limits.max_requests`; None: each counts one."""
@@ -170,5 +173,18 @@ class Dialect(Protocol):
         """The answer in a result line; None where there is none.
 
         Where it is JSON (`structured`), it comes out of the code fence that some models put it in.
+        """
+        ...
+
+    def reask(self, line: Mapping[str, Any], said: str) -> bytes | None:
+        """What a conversation grows by when the answer in a result line is sent back.
+
+        Args:
+            line: A line whose answer is whole, but does not fit.
+            said: What is wrong with it.
+
+        Returns:
+            The answer as the model's turn and what is said as the user's (see `reasking.turns`); None where
+            the line holds nothing that could be sent back.
         """
         ...

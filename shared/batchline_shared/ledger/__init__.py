@@ -25,6 +25,7 @@ from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.live_calls import LiveCalls
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
+from batchline_shared.ledger.reasks import Note, NoteReader
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.row_moves import Landing
 from batchline_shared.ledger.timers import Timers
@@ -65,6 +66,8 @@ __all__ = [
     "Landing",
     "LiveCalls",
     "Manifest",
+    "Note",
+    "NoteReader",
     "OnDeadline",
     "Overview",
     "Priority",

@@ -54,6 +54,7 @@ __all__ = [
     "outcomes",
     "partition_of",
     "ready",
+    "reasks",
     "shards",
     "sweep",
     "tally",
@@ -224,6 +225,15 @@ def attempts(job_id: str) -> str:
     return f"{PREFIX}:{{{job_id}}}:tries"
 
 
+def reasks(job_id: str) -> str:
+    """Hash: what was added to the conversations of rows whose answers were sent back (`ledger.reasks`).
+
+    Block of 500 rows → number of its parts; `block:part` → zstd of one note a line. Appended by `defer.lua`
+    together with the failure, and by `take_back.lua` with what `Job.reask` takes back. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:asks"
+
+
 def outcomes(job_id: str) -> str:
     """Hash: landing number (0…) → zstd of up to 500 outcome rows, in the order they landed.
 
@@ -257,6 +267,8 @@ def job_keys(job_id: str) -> list[str]:
             copies,
         )
     ]
+    names = (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, reasks)
+    return [name(job_id) for name in names]
 
 
 def partition_of(job_id: str) -> int:

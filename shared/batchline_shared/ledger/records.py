@@ -140,6 +140,12 @@ class JobMeta:
     backoff_s: float
     """Seconds before the second attempt; twice as long before each further one."""
     priority: Priority
+    reask: int
+    """How often answers of a request that do not fit are sent back at most; 0: never."""
+    answer_schema: bytes
+    """JSON schema that answers must fit, or be sent back; empty: only the reader can tell."""
+    failed_attempt: int
+    """The last attempt that had failures of the provider's which are tried again; 0: none yet."""
     logged: int
     """Chunks of failures that were tried again."""
     input_tokens: int
@@ -203,6 +209,9 @@ class JobMeta:
                 retry_on=frozenset(as_text(record, b"retry_on").split()),
                 backoff_s=float(as_text(record, b"backoff_s") or 0),
                 priority=Priority(as_text(record, b"priority") or Priority.NORMAL),
+                reask=as_int(record, b"reask"),
+                answer_schema=record.get(b"answer_schema", b""),
+                failed_attempt=as_int(record, b"failed_attempt"),
                 logged=as_int(record, b"logged"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),

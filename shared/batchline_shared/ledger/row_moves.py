@@ -13,10 +13,11 @@ from batchline_shared.ledger import keys
 from batchline_shared.ledger.chunks import pack
 from batchline_shared.ledger.leasing import flat
 from batchline_shared.ledger.payload import Payload
+from batchline_shared.ledger.reasks import Note, NoteReader, packed_notes
 from batchline_shared.ledger.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from redis import Redis
 
@@ -77,10 +78,19 @@ class RowMoves(Payload):
             ),
         )
 
-    def defer(self, job_id: str, attempt: int, failures: Landing) -> int:
+    def defer(
+        self, job_id: str, attempt: int, failures: Landing, turns: Sequence[bytes] | None = None
+    ) -> int:
         """Note that rows failed in this attempt and wait for the next one; one with an outcome keeps it.
 
         Nothing is noted when another attempt is under way.
+
+        Args:
+            job_id: The job.
+            attempt: The attempt in which they failed.
+            failures: The rows.
+            turns: For each row, what its conversation grows by, as its answer is sent back; None: the
+                same is sent again.
 
         Returns:
             How many rows wait because of this call.
@@ -88,15 +98,21 @@ class RowMoves(Payload):
         Raises:
             JobNotFoundError: The job has been deleted.
         """
-        names = (keys.meta, keys.done, keys.again, keys.attempts)
-        noted = self._write_rows(
-            job_id,
-            failures,
-            lambda rows, chunk, totals: self._scripts.defer(
-                keys=[name(job_id) for name in names], args=[attempt, rows, chunk, *totals]
-            ),
-        )
-        return len(noted.rows)
+        names = (keys.meta, keys.done, keys.again, keys.attempts, keys.reasks)
+        said = dict(zip(failures.rows, turns or (), strict=turns is not None))
+
+        def write(rows: str, chunk: bytes, totals: list[str | int | bytes]) -> list[int]:
+            wanted = map(int, rows.split(",")) if said else ()
+            parts = packed_notes(Note(row, attempt, said[row]) for row in wanted)
+            args = [attempt, rows, chunk, len(parts) // 2, *parts, *totals]
+            reply: list[int] = self._scripts.defer(keys=[name(job_id) for name in names], args=args)
+            return reply
+
+        return len(self._write_rows(job_id, failures, write).rows)
+
+    def notes(self, job_id: str, before: int) -> NoteReader:
+        """What rows' conversations have grown by in the attempts before one."""
+        return NoteReader(self._client, job_id, before)
 
     @staticmethod
     def _write_rows(
@@ -144,19 +160,25 @@ class RowMoves(Payload):
         taken: list[bytes],
         rows: list[int],
         counts: Mapping[str, int],
+        notes: Iterable[Note] = (),
     ) -> bool:
-        """Take the outcomes of `rows` out of a landing; False when it has changed since it was read."""
+        """Take the outcomes of `rows` out of a landing; False when it has changed since it was read.
+
+        `notes` says what the conversations grow by of rows whose answers are sent back.
+        """
+        parts = packed_notes(notes)
+        names = (keys.meta, keys.done, keys.outcomes, keys.attempts, keys.ready, keys.reasks)
         return bool(
             self._scripts.take_back(
-                keys=[
-                    name(job_id) for name in (keys.meta, keys.done, keys.outcomes, keys.attempts, keys.ready)
-                ],
+                keys=[name(job_id) for name in names],
                 args=[
                     landing,
                     before,
                     pack(kept),
                     pack(taken),
                     ",".join(map(str, rows)),
+                    len(parts) // 2,
+                    *parts,
                     *(part for item in counts.items() for part in item),
                 ],
             )

@@ -28,7 +28,7 @@ CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
     "retry=None, priority='normal', deadline=None, on_deadline='cancel', deduplicate=False, "
-    "prompt_cache=None, on_complete=None, webhook=None",
+    "prompt_cache=None, on_complete=None, webhook=None, reask=0",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
     "endpoint=None, deduplicate=False",
     "costs": "group_by='model', *, since=None",
@@ -46,6 +46,7 @@ JOB = {
     "iter_results": "timeout_s=None, after=None",
     "cancel": "",
     "retry_failed": "error_types=None",
+    "reask": "",
     "delete": "*, force=False, timeout_s=None",
 }
 
@@ -86,11 +87,11 @@ def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
 
 def test_outcomes_keep_their_fields() -> None:
     assert list(BatchSuccess.model_fields) == [
-        *("custom_id", "result", "usage", "raw", "attempts", "source", "duplicate_of", "success"),
+        *("custom_id", "result", "usage", "raw", "attempts", "source", "duplicate_of", "reasks", "success"),
     ]
     assert list(BatchError.model_fields) == [
         *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "attempts"),
-        *("source", "duplicate_of", "success"),
+        *("source", "duplicate_of", "reasks", "success"),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchline_shared.ledger import Stage
 from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
+from batchline_worker.reasking import Rounds
 from batchline_worker.stages import admitting
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def close_unanswered(
     meta = context.jobs.find(shard.job_id)
     if meta is not None:
         names = RowNames(context.jobs, meta, shard.segment)
-        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, shard.attempt))
+        rounds = Rounds(context.jobs, meta, shard.segment, shard.attempt)
+        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, shard.attempt), rounds)
         for row in lost_rows_of(context.jobs, meta.id, shard.segment):
             lander.unanswered(row, error_type, message)
         lander.flush()

@@ -17,6 +17,7 @@ from batchline_worker.building import position_of
 from batchline_worker.cutting import part_of
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
+from batchline_worker.reasking import Reasker, Rounds
 from batchline_worker.stages import admitting
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
@@ -73,13 +74,16 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     if not context.leases.renew(hold):
         return
     names = RowNames(context.jobs, meta, shard.segment)
-    lander = Lander(context.jobs, meta.id, names, Attempt.of(meta, shard))
+    attempt = Attempt.of(meta, shard)
+    rounds = Rounds(context.jobs, meta, shard.segment, shard.attempt)
+    lander = Lander(context.jobs, meta.id, names, attempt, rounds)
+    reasker = Reasker.of(context.jobs, context.settings, meta, shard, attempt=attempt, rounds=rounds)
     try:
         provider = context.provider(shard.route)
         batch = provider.poll(shard.batch_id)
         if not batch.phase.is_final:
             raise ProviderUnavailableError(shard.route, f"the batch had ended, and now is {batch.status}")
-        seen, strangers = _land_lines(meta, shard, lander, provider.lines(batch))
+        seen, strangers = _land_lines(meta, shard, lander, reasker, provider.lines(batch))
     except ProviderError as error:
         _unreadable(context, shard, lander, error)
         return
@@ -162,7 +166,9 @@ def _expected(shard: ShardWork, batch: RemoteBatch) -> int:
     return min(shard.segment.rows, batch.completed + batch.failed)
 
 
-def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator[bytes]) -> tuple[int, int]:
+def _land_lines(
+    meta: JobMeta, shard: ShardWork, lander: Lander, reasker: Reasker | None, lines: Iterator[bytes]
+) -> tuple[int, int]:
     """Land what the lines say; returns how many rows they name, and how many lines name none of ours."""
     speech = dialect(meta.provider, meta.endpoint)
     id_field = speech.id_field
@@ -179,8 +185,13 @@ def _land_lines(meta: JobMeta, shard: ShardWork, lander: Lander, lines: Iterator
         if named[position]:
             continue  # of two lines that name one row, the first counts
         named[position] = 1
+        row = segment.row(position)
         verdict = speech.classify(parsed, structured=meta.structured)
-        lander.answered(segment.row(position), verdict, speech.kept(parsed, line))
+        back = reasker.sent_back(row, parsed, verdict) if reasker is not None else None
+        if back is None:
+            lander.answered(row, verdict, speech.kept(parsed, line))
+        else:
+            lander.sent_back(row, back.verdict, speech.kept(parsed, line), back.turns)
     lander.flush()
     if strangers:
         # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.

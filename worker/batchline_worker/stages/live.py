@@ -20,6 +20,7 @@ from batchline_worker.backoff import delay_s
 from batchline_worker.cutting import chunk_infos
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.live_session import LOST, LiveSession
+from batchline_worker.reasking import Rounds
 from batchline_worker.stages.reconcile import mark_started
 from batchline_worker.stages.refusing import MAX_WAIT_S, kind_of
 
@@ -53,7 +54,8 @@ def _work_on(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         context.work.close_shard(shard, Stage.LIVE, message="the job was deleted")
         return
     names = RowNames(context.jobs, meta, shard.segment)
-    lander = Lander(context.jobs, meta.id, names, Attempt(shard.attempt), live=True)
+    rounds = Rounds(context.jobs, meta, shard.segment, shard.attempt)
+    lander = Lander(context.jobs, meta.id, names, Attempt(shard.attempt), rounds, live=True)
     session = LiveSession(context, meta, shard, hold, lander)
     _give_up_lost(context, shard, lander)
     rows = lost_rows_of(context.jobs, meta.id, shard.segment)
@@ -62,7 +64,7 @@ def _work_on(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         session.run(rows, lambda: _goes_on(context, meta.id))
     # Whoever lost the lease knows less than its successor: it must not say what becomes of the rest.
     if context.leases.renew(hold):
-        rest = Lander(context.jobs, meta.id, names, Attempt(shard.attempt))
+        rest = Lander(context.jobs, meta.id, names, Attempt(shard.attempt), rounds)
         _leave(context, meta, shard, session, rest)
 
 
@@ -137,8 +139,10 @@ def give_up_asked(context: WorkerContext, meta: JobMeta) -> int:
         lost = context.jobs.lost_rows(meta.id, info.first_row, info.rows)
         asked = set(context.jobs.asked_rows(meta.id, info.first_row, info.rows)).intersection(lost)
         if asked:
-            names = RowNames(context.jobs, meta, Segment(info.first_row, info.rows, number, number + 1))
-            lander = Lander(context.jobs, meta.id, names, Attempt(meta.attempt), live=True)
+            segment = Segment(info.first_row, info.rows, number, number + 1)
+            rounds = Rounds(context.jobs, meta, segment, meta.attempt)
+            names = RowNames(context.jobs, meta, segment)
+            lander = Lander(context.jobs, meta.id, names, Attempt(meta.attempt), rounds, live=True)
             for row in asked:
                 lander.unanswered(row, ErrorType.UNKNOWN, LOST)
             lander.flush()

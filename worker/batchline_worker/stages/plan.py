@@ -14,6 +14,7 @@ from batchline_worker.attempts import Attempt
 from batchline_worker.backoff import jittered_s
 from batchline_worker.cutting import chunk_infos, manifests, shard_limits
 from batchline_worker.landing import Lander, RowNames
+from batchline_worker.reasking import Rounds
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork
@@ -123,7 +124,8 @@ def _cancel_unplanned(context: WorkerContext, job: JobWork, meta: JobMeta) -> No
         count = info.first_row + info.rows - start
         segment = Segment(start, count, number, number + 1)
         names = RowNames(context.jobs, meta, segment)
-        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, meta.attempt))
+        rounds = Rounds(context.jobs, meta, segment, meta.attempt)
+        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, meta.attempt), rounds)
         for open_row in unplanned(meta.id, start, count) if count > 0 else ():
             lander.unanswered(
                 open_row, ErrorType.CANCELLED, "the job was cancelled before this request was sent"
