@@ -16,7 +16,7 @@ from batchline_worker.providers.base import BatchPhase, LineError, RemoteBatch, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from batchline_worker.providers.base import Search, Submission
+    from batchline_worker.providers.base import LiveCall, Search, Submission
 
 __all__ = ["Fault", "ScriptedProvider", "answer_line", "error_line", "lost_reply"]
 
@@ -70,6 +70,11 @@ class ScriptedProvider:
     """Batches that `find` does not show, as if the list lagged behind."""
     answer: Callable[[str], bytes | None] = answer_line
     """Makes the result line of a request from its id on the wire; None leaves it out."""
+
+    live_answer: Callable[[str], bytes] = answer_line
+    """Makes the result line of a live call from the id in its line."""
+    asked: list[str] = field(default_factory=list)
+    """What each live call that took effect has asked."""
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -159,6 +164,14 @@ class ScriptedProvider:
             yield from lines[: len(lines) // 2]
             raise fault.error
         yield from lines
+
+    def ask(self, call: LiveCall) -> bytes:
+        def act() -> bytes:
+            wire_id = orjson.loads(call.line)[self.id_field]
+            self.asked.append(orjson.loads(call.line)["body"]["messages"][0]["content"])
+            return self.live_answer(wire_id)
+
+        return self._call("ask", act)
 
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         def act() -> None:

@@ -10,11 +10,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from batchline import BatchClient, JobStatus
-from batchline_shared.ledger import JobStore, Stage, WorkQueue, keys
+from batchline_shared.ledger import DeliveryKind, JobStore, Stage, WorkQueue, keys
 from batchline_worker.context import WorkerContext
 from batchline_worker.settings import WorkerSettings
-from batchline_worker.stages import clean, collect, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, deadline, live, notify, plan, poll, settle, submit
 from scripted_provider import ScriptedProvider
+from scripted_sender import ScriptedSender
 
 if TYPE_CHECKING:
     from batchline import Job
@@ -29,9 +30,12 @@ WORK = {
     Stage.COLLECT: collect.work,
     Stage.SETTLE: settle.work,
     Stage.CLEAN: clean.work,
+    Stage.DEADLINE: deadline.work,
+    Stage.LIVE: live.work,
+    Stage.NOTIFY: notify.work,
 }
 
-_TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms")
+_TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms", b"next_ms")
 
 
 def says(text: str = "hello") -> list[dict[str, Any]]:
@@ -48,6 +52,7 @@ class WorkerBench:
             redis_url="redis://127.0.0.1:1/0", broker_url="memory://", **{"max_attempts": 1, **settings}
         )
         self.provider = provider or ScriptedProvider()
+        self.sender = ScriptedSender()
         self.nudged: Counter[Stage] = Counter()
         self.client = BatchClient(settings=self.settings, redis=redis)
         self.context = self.worker()
@@ -61,6 +66,7 @@ class WorkerBench:
             send=lambda stage: self.nudged.update([stage]),
             redis=self.redis,
             providers={self.provider.name: self.provider},
+            senders=dict.fromkeys(DeliveryKind, self.sender),
         )
 
     def enqueue(self, count: int = 3, **arguments: Any) -> Job[str]:
@@ -106,10 +112,16 @@ class WorkerBench:
                 for name in _TIMES:
                     if int(record.get(name, 0)) > 0:
                         self.redis.hset(key, name, int(record[name]) - ms)
+        self._deadlines_later(ms)
         state = keys.admission(self.provider.name)[3]
         for name, value in self.redis.hgetall(state).items():
             if name.startswith((b"paused_until", b"open_until", b"probe_until", b"refused ")):
                 self.redis.hset(state, name, int(value) - ms)
+
+    def _deadlines_later(self, ms: int) -> None:
+        for key in self.redis.scan_iter(match=keys.meta("*")):
+            if until_ms := self.redis.hget(key, "deadline_ms"):
+                self.redis.hset(key, "deadline_ms", int(until_ms) - ms)
 
     def poll_now(self, shard: str) -> None:
         """Let a shard's batch be looked at with the next run."""

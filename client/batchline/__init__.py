@@ -10,6 +10,7 @@ from batchline.async_client import AsyncBatchClient, EnqueueOptions
 from batchline.async_job import AsyncJob, AsyncResultStream
 from batchline.client import BatchClient
 from batchline.costs import CostLine
+from batchline.deliveries import Delivery, DeliveryAttempt
 from batchline.estimating import CostEstimate
 from batchline.job import Job, JobInfo, ProviderBatch
 from batchline.policy import RetryPolicy
@@ -32,6 +33,7 @@ from batchline_shared.errors import (
     InvalidInputError,
     InvalidModelError,
     InvalidRequestError,
+    InvalidWebhookError,
     JobError,
     JobNotFoundError,
     JobNotReadyError,
@@ -41,7 +43,14 @@ from batchline_shared.errors import (
     SchemaError,
     WaitTimeoutError,
 )
-from batchline_shared.ledger import JobStatus, Priority
+from batchline_shared.ledger import (
+    DeliveryError,
+    DeliveryKind,
+    DeliveryState,
+    JobStatus,
+    OnDeadline,
+    Priority,
+)
 from batchline_shared.outcomes import BatchError, BatchResult, BatchSuccess, ErrorType, TokenUsage
 from batchline_shared.pricing import Cost
 from batchline_shared.settings import Settings
@@ -62,6 +71,11 @@ __all__ = [
     "Cost",
     "CostEstimate",
     "CostLine",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryError",
+    "DeliveryKind",
+    "DeliveryState",
     "DuplicateCustomIdError",
     "EnqueueOptions",
     "ErrorType",
@@ -70,6 +84,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidModelError",
     "InvalidRequestError",
+    "InvalidWebhookError",
     "Job",
     "JobError",
     "JobInfo",
@@ -77,6 +92,7 @@ __all__ = [
     "JobNotReadyError",
     "JobStatus",
     "LedgerError",
+    "OnDeadline",
     "Priority",
     "ProviderBatch",
     "QueueFullError",

@@ -15,16 +15,18 @@ from batchline.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
     from pydantic import BaseModel
     from redis import Redis
 
     from batchline.costs import CostLine
+    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import Job, JobInfo
     from batchline.policy import RetryPolicy
+    from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.ledger import JobStatus, Priority
     from batchline_shared.settings import Settings
@@ -47,6 +49,13 @@ class EnqueueOptions(TypedDict, total=False):
     retention_s: int | None
     retry: RetryPolicy | None
     priority: Priority | str
+    deadline: timedelta | datetime | None
+    on_deadline: Action
+    deduplicate: bool
+    prompt_cache: PromptCache | None
+    on_complete: str | None
+    webhook: str | None
+    reask: int
     linger_s: float | None
 
 
@@ -154,6 +163,7 @@ class AsyncBatchClient:
         temperature: float | None = 0.1,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        deduplicate: bool = False,
     ) -> CostEstimate:
         """See `BatchClient.estimate`; requests as `enqueue` takes them."""
         async with feeding(requests) as feed:
@@ -167,6 +177,7 @@ class AsyncBatchClient:
                 temperature=temperature,
                 options=options,
                 endpoint=endpoint,
+                deduplicate=deduplicate,
             )
 
     async def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
@@ -189,6 +200,10 @@ class AsyncBatchClient:
     ) -> list[JobInfo]:
         """See `BatchClient.jobs`."""
         return await self._calls.run(self.sync.jobs, status, model, limit)
+
+    async def provider_webhook(self, route: str, headers: Mapping[str, str], body: bytes | str) -> bool:
+        """See `BatchClient.provider_webhook`."""
+        return await self._calls.run(self.sync.provider_webhook, route, headers, body)
 
     def _job(self, job_id: str, response_model: type[M] | None) -> AsyncJob[Any]:
         return AsyncJob(self.sync.connection, self._calls, job_id, response_model)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
 
     from batchline.connection import Connection
+    from batchline.deliveries import Delivery
     from batchline.job import JobInfo, ProviderBatch
     from batchline.reading import Page
     from batchline.thread_pool import ThreadPool
@@ -58,6 +59,10 @@ class AsyncJob(Generic[T]):
         """See `Job.batches`."""
         return await self._pool.run(self._job.batches)
 
+    async def deliveries(self) -> list[Delivery]:
+        """See `Job.deliveries`."""
+        return await self._pool.run(self._job.deliveries)
+
     async def wait(self, timeout_s: float | None = None, progress: bool = False) -> JobStatus:  # noqa: FBT001, FBT002
         """See `Job.wait`."""
         status = JobStatus.QUEUED
@@ -91,6 +96,10 @@ class AsyncJob(Generic[T]):
     async def retry_failed(self, error_types: Collection[ErrorType | str] | None = None) -> int:
         """See `Job.retry_failed`."""
         return await self._pool.run(self._job.retry_failed, error_types)
+
+    async def reask(self) -> int:
+        """See `Job.reask`."""
+        return await self._pool.run(self._job.reask)
 
     async def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """See `Job.delete`."""

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from batchline.connection import Connection
 from batchline.costs import cost_lines, group_of
+from batchline.deadline import JobDeadline
 from batchline.encoding import RequestEncoder, encoded
 from batchline.enqueue import enqueue_rows
 from batchline.estimating import dollars, metered
+from batchline.hooks import Hooks
 from batchline.job import Job, job_info
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
+from batchline.prompt_cache import with_marked_prompt
+from batchline.provider_webhooks import take_hint
+from batchline.reask_plan import reask_plan
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus, Priority
@@ -20,15 +25,17 @@ from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
     from pydantic import BaseModel
     from redis import Redis
 
     from batchline.costs import CostLine
+    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import JobInfo
+    from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.settings import Settings
 
@@ -84,6 +91,13 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
+        reask: int = 0,
         linger_s: float | None = None,
     ) -> Job[M]: ...
 
@@ -105,6 +119,13 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
+        reask: int = 0,
         linger_s: float | None = None,
     ) -> Job[list[float]]: ...
 
@@ -126,6 +147,13 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
+        reask: int = 0,
         linger_s: float | None = None,
     ) -> Job[str]: ...
 
@@ -146,6 +174,13 @@ class BatchClient:
         retention_s: int | None = None,
         retry: RetryPolicy | None = None,
         priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        prompt_cache: PromptCache | None = None,
+        on_complete: str | None = None,
+        webhook: str | None = None,
+        reask: int = 0,
         linger_s: float | None = None,
     ) -> Job[Any]:
         """Put a job on the queue. When this returns, the job survives any crash.
@@ -172,6 +207,17 @@ class BatchClient:
                 the workers' settings say.
             retry: Which failed requests are sent again by themselves; None: as the settings say.
             priority: "low", "normal" or "high": whose batches go first where jobs wait for the same room.
+            deadline: Until when requests may be run in batches: a time from now, or a moment with its time
+                zone. Then the job ends by itself, with what is done. None: it takes what it takes.
+            on_deadline: What becomes of requests that were not run by then: "cancel", they end as `expired`;
+                "live", they are asked one by one, at the provider's full price.
+            deduplicate: Send requests with the same messages and options once; each still gets an outcome.
+            prompt_cache: How long Anthropic is to keep the prompt that the requests share; None: not at all.
+            on_complete: A task of your own Celery app, `task.name` or `task.name@queue`, that is sent the
+                job's id once it has ended, at least once; see docs/hooks.md.
+            webhook: An endpoint of the workers' settings, by its name, that is told then by a signed request.
+            reask: How often, 0 to 10, an answer that does not fit the response model is sent back to be
+                corrected; each time it is a request that costs.
             linger_s: Seconds for which requests that do not fill a batch may wait for those of other jobs to
                 share one; 0: the job has its own batches; None: as the settings say.
 
@@ -180,7 +226,9 @@ class BatchClient:
 
         Raises:
             InvalidModelError: The model is not of that form, or its provider or account unknown.
-            InvalidInputError: An option or the endpoint is none that the provider has.
+            InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
+                passed or names no time zone; another provider than Anthropic is asked to cache; a hook is
+                malformed; the linger is no time.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -196,6 +244,7 @@ class BatchClient:
         template = speech.template(
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
+        template, requests = with_marked_prompt(speech, template, requests, prompt_cache)
         labels = _mapping(metadata, "metadata")
         plan = JobPlan(
             model,
@@ -206,9 +255,13 @@ class BatchClient:
             retention_s,
             retry=retry or RetryPolicy.default(self.connection.settings),
             priority=priority,
-            linger_s=self.connection.settings.linger_s if linger_s is None else linger_s,
+            reask=reask_plan(reask, response_model),
             max_cost_usd=dollars(max_cost_usd),
             price_list=price_list_of(model, account),
+            deadline=JobDeadline.of(deadline, on_deadline),
+            deduplicate=deduplicate,
+            hooks=Hooks.checked(self.connection.settings, on_complete=on_complete, webhook=webhook),
+            linger_s=self.connection.settings.linger_s if linger_s is None else linger_s,
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)
@@ -223,6 +276,7 @@ class BatchClient:
         temperature: float | None = 0.1,
         options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
+        deduplicate: bool = False,
     ) -> CostEstimate:
         """Tell what requests would cost, and check them, without enqueuing anything; needs no Redis.
 
@@ -236,7 +290,7 @@ class BatchClient:
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, None)
-        return metered(speech, template, model, price_list_of(model, account), rows)
+        return metered(speech, template, model, price_list_of(model, account), rows, deduplicate=deduplicate)
 
     def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
         """Add up what the jobs that are kept have cost so far, the dearest first.
@@ -303,6 +357,25 @@ class BatchClient:
                 if (status is None or meta.status == status) and (model is None or meta.model == model):
                     found.append(job_info(meta))
         return found
+
+    def provider_webhook(self, route: str, headers: Mapping[str, str], body: bytes | str) -> bool:
+        """Take a provider's webhook as a hint that a batch has ended: it is polled at once.
+
+        Args:
+            route: Whose it is: `openai` or `gemini`, or `openai@account`.
+            headers: Of the request, as they came.
+            body: Of the request, as it came.
+
+        Returns:
+            Whether it is about a batch of ours that runs; others need nothing but a 2xx as well.
+
+        Raises:
+            InvalidWebhookError: It is not signed with the secret, or older than five minutes: answer 400.
+            ConfigurationError: The secret is not in this process's environment.
+            InvalidInputError: The provider sends no webhooks, or there is no such account.
+            QueueUnavailableError: Redis cannot be reached: answer 503, and it comes again.
+        """
+        return take_hint(self.connection, route, headers, body)
 
 
 def _mapping(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:

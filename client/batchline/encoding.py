@@ -70,8 +70,8 @@ def _named(stream: Iterator[EncodedRequest], custom_ids: Iterable[str]) -> Itera
     names = iter(custom_ids)
     end = object()
     count = 0
-    for count, (request, custom_id) in enumerate(stream, start=1):
-        if custom_id is not None:
+    for count, request in enumerate(stream, start=1):
+        if request.custom_id is not None:
             raise InvalidRequestError(
                 "has a custom_id of its own; give custom_ids or BatchRequest.custom_id", row=count - 1
             )
@@ -80,6 +80,6 @@ def _named(stream: Iterator[EncodedRequest], custom_ids: Iterable[str]) -> Itera
             raise InvalidInputError(f"custom_ids has {count - 1} entries, but there are more requests")
         if name is None:  # inside, None stands for the default id
             raise InvalidRequestError("custom_id must be a non-empty string", row=count - 1)
-        yield EncodedRequest(request, name)
+        yield request._replace(custom_id=name)
     if next(names, end) is not end:
         raise InvalidInputError(f"custom_ids has more entries than there are requests ({count})")

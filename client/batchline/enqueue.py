@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004 - redis-py's names
 
 from batchline.custom_ids import UniqueIds
+from batchline.duplicates import marking
 from batchline.estimating import Meter, within_budget
 from batchline_shared.errors import (
     IdempotencyConflictError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from batchline.connection import Connection
+    from batchline.duplicates import DuplicateFinder
     from batchline.job_plan import JobPlan
     from batchline_shared.ledger import JobStore
 
@@ -43,6 +45,9 @@ _ALIVE_S = 5.0
 
 _FLUSH_CHUNKS = 4
 
+_FLUSH_COPIES = 200
+"""Lists of equal requests that are written at once; each is short, or has 500."""
+
 _log = logging.getLogger("batchline")
 
 
@@ -52,6 +57,8 @@ class EncodedRequest(NamedTuple):
     row: bytes
     custom_id: str | None
     """None: the default id."""
+    equals: int | None = None
+    """The number of the earlier request whose outcome it gets; None: it is sent."""
 
 
 def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[EncodedRequest]) -> str:
@@ -61,11 +68,18 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
         The job's id; that of the earlier job where the idempotency key stands for one.
 
     Raises:
-        InvalidInputError: There is no request, or one is bad; nothing is left in the ledger.
+        InvalidInputError: There is no request, one is bad, or the deadline has passed; nothing is left in the
+            ledger.
         IdempotencyConflictError: The key stands for a job of another model.
         QueueUnavailableError, QueueFullError: Redis; nothing was enqueued.
     """
-    stream = iter(_affordable(plan, requests))
+    with marking(requests, deduplicate=plan.deduplicate) as (marked, finder):
+        return _enqueue(connection, plan, iter(_affordable(plan, marked)), finder)
+
+
+def _enqueue(
+    connection: Connection, plan: JobPlan, stream: Iterator[EncodedRequest], finder: DuplicateFinder | None
+) -> str:
     first = next(stream, None)
     if first is None:
         raise InvalidInputError("there is no request to enqueue: the list is empty")
@@ -80,7 +94,7 @@ def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[Encod
                 store.abandon(job_id)
                 return held
             rows = itertools.chain([first], stream)
-            _write(connection, plan, job_id, _alive(store, job_id, rows) if plan.digest else rows)
+            _write(connection, plan, job_id, _alive(store, job_id, rows) if plan.digest else rows, finder)
         except BaseException as error:
             # Whatever went wrong (the user's own iterator included): leave nothing behind. But the
             # answer to the commit, or the disk's, may be what was lost: then the job is real, and
@@ -109,9 +123,17 @@ def _affordable(plan: JobPlan, requests: Iterable[EncodedRequest]) -> Iterable[E
     return within_budget(requests, meter, plan.max_cost_usd)
 
 
-def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterator[EncodedRequest]) -> None:
+def _write(
+    connection: Connection,
+    plan: JobPlan,
+    job_id: str,
+    requests: Iterator[EncodedRequest],
+    finder: DuplicateFinder | None,
+) -> None:
     """Write what follows the record."""
     store = connection.jobs
+    # Not before the claim: a key that stands for a job gives it, though its deadline has passed.
+    deadline_ms = plan.deadline.at_ms(connection.work.now_ms()) if plan.deadline else None
     total = chunks = 0
     given = False
     batch: list[InputChunk] = []
@@ -124,10 +146,22 @@ def _write(connection: Connection, plan: JobPlan, job_id: str, requests: Iterato
             store.write_chunks(job_id, batch)
             batch.clear()
     store.write_chunks(job_id, batch)
+    duplicates: dict[str, str | int | bytes] = {}
+    if finder is not None:
+        copies = finder.copies()
+        while parts := list(itertools.islice(copies, _FLUSH_COPIES)):
+            store.write_copies(job_id, parts)
+        duplicates["duplicates"] = finder.found
     # Due first, then committed: a crash at any point leaves either nothing that
     # lives on, or a committed job that is listed and due.
-    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S)
-    store.commit(job_id, {"total": total, "chunks": chunks, "given_ids": int(given)})
+    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
+    found: dict[str, str | int | bytes] = {
+        "total": total,
+        "chunks": chunks,
+        "given_ids": int(given),
+        **duplicates,
+    }
+    store.commit(job_id, found if deadline_ms is None else found | {"deadline_ms": deadline_ms})
 
 
 def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> Iterator[EncodedRequest]:
@@ -163,14 +197,15 @@ def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[Inpu
     ids: list[str] = []
     size = largest = number = first_row = 0
     inputs, widest, tokens = 0, 1, 0
+    duplicates: list[int] = []
     given: bool | None = None
 
     def chunk() -> InputChunk:
-        info = ChunkInfo(first_row, len(rows), size, largest, inputs, widest, tokens)
-        return InputChunk(number, info, rows, ids if given else None)
+        info = ChunkInfo(first_row, len(rows), size, largest, inputs, widest, tokens, len(duplicates))
+        return InputChunk(number, info, rows, ids if given else None, duplicates)
 
     try:
-        for row, (encoded, custom_id) in enumerate(requests):
+        for row, (encoded, custom_id, equals) in enumerate(requests):
             if (custom_id is not None) is not given:
                 given = _all_or_none(custom_id, row)
             if custom_id is not None:
@@ -178,27 +213,32 @@ def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[Inpu
                 ids.append(custom_id)
             length = len(encoded)
             if length > largest:
-                largest = length
-                if length > max_row_bytes:
-                    raise InvalidRequestError(
-                        f"has {length} bytes as JSON; {plan.dialect.provider} takes at most {max_row_bytes}",
-                        row=row,
-                    )
-            if inputs_of is not None:
+                largest = _fitting(length, max_row_bytes, plan, row)
+            if equals is not None:
+                duplicates.append(row)
+            elif inputs_of is not None:
                 held = inputs_of(encoded)
                 inputs, widest = inputs + held, max(widest, held)
-            tokens += estimate_tokens(encoded)
+            tokens += estimate_tokens(encoded) if equals is None else 0
             rows.append(encoded)
             size += length
             if size >= TARGET_BYTES or len(rows) == MAX_ROWS:
                 yield chunk()
                 number, first_row = number + 1, row + 1
-                rows, ids, size, largest, inputs, widest, tokens = [], [], 0, 0, 0, 1, 0
+                rows, ids, duplicates, size, largest, inputs, widest, tokens = [], [], [], 0, 0, 0, 1, 0
         if rows:
             yield chunk()
         unique.finish()
     finally:
         unique.close()
+
+
+def _fitting(length: int, most: int, plan: JobPlan, row: int) -> int:
+    if length > most:
+        raise InvalidRequestError(
+            f"has {length} bytes as JSON; {plan.dialect.provider} takes at most {most}", row=row
+        )
+    return length
 
 
 def _all_or_none(custom_id: str | None, row: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pydantic import BaseModel, ConfigDict
 
+from batchline.duplicates import marking
 from batchline_shared.errors import BudgetExceededError, InvalidInputError
 from batchline_shared.pricing import LONG_TOKENS, Basis, Spent, Tokens, Usd, price, rate_card
 from batchline_shared.tokens import estimate_tokens
@@ -158,11 +159,15 @@ def metered(
     model: str,
     price_list: str,
     requests: Iterable[EncodedRequest],
+    *,
+    deduplicate: bool = False,
 ) -> CostEstimate:
-    """Read requests to their end and tell what they may cost."""
+    """Read requests to their end and tell what they may cost; of equal ones, if they are sent once."""
     meter = Meter(speech, template, rate_card(model, price_list))
-    for request in requests:
-        meter.add(request.row)
+    with marking(requests, deduplicate=deduplicate) as (marked, _):
+        for request in marked:
+            if request.equals is None:
+                meter.add(request.row)
     return meter.estimate()
 
 
@@ -182,7 +187,8 @@ def within_budget(
         )
     count = 0
     for count, request in enumerate(requests, start=1):
-        meter.add(request.row)
+        if request.equals is None:
+            meter.add(request.row)
         if count % _CHECK_ROWS == 0:
             _check(meter, count, max_cost_usd)
         yield request

@@ -9,8 +9,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline.deadline import JobDeadline
 from batchline.enqueue import EncodedRequest, enqueue_rows
 from batchline.estimating import metered
+from batchline.hooks import Hooks
 from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline.requests import check_many
@@ -20,10 +22,12 @@ from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
     from decimal import Decimal
     from pathlib import Path
 
     from batchline.connection import Connection
+    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline_shared.dialects.base import Dialect, FileLine
     from batchline_shared.ledger import Priority
@@ -137,6 +141,9 @@ def enqueue_file(
     retry: RetryPolicy | None = None,
     priority: Priority | str = "normal",
     linger_s: float | None = None,
+    deadline: timedelta | datetime | None = None,
+    on_deadline: Action = "cancel",
+    hooks: Hooks | None = None,
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -152,6 +159,9 @@ def enqueue_file(
         retry: As there.
         priority: As there.
         linger_s: As there.
+        deadline: As there.
+        on_deadline: As there.
+        hooks: Who is told of its end.
 
     Returns:
         The job's id.
@@ -179,6 +189,8 @@ def enqueue_file(
             retry=retry or RetryPolicy.default(connection.settings),
             priority=priority,
             linger_s=connection.settings.linger_s if linger_s is None else linger_s,
+            deadline=JobDeadline.of(deadline, on_deadline),
+            hooks=hooks or Hooks(),
         )
         return enqueue_rows(connection, plan, file.requests())
 

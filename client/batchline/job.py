@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from batchline.deleting import delete
+from batchline.deliveries import deliveries_of
 from batchline.progress import progress_bar
 from batchline.reading import ResultStream, reader_of
+from batchline.reasking import reask
 from batchline.retrying import retry_failed
 from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
-from batchline_shared.ledger import JobStatus
+from batchline_shared.ledger import JobStatus, OnDeadline
 from batchline_shared.outcome_rows import row_of
 from batchline_shared.pricing import Cost, Spent, Usd, price, rate_card
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from batchline.connection import Connection
+    from batchline.deliveries import Delivery
     from batchline_shared.ledger import JobMeta
     from batchline_shared.outcomes import BatchResult, ErrorType
 
@@ -62,6 +65,8 @@ class JobInfo(BaseModel):
     errored: int
     errors: dict[str, int]
     """Error type → requests."""
+    duplicates: int = 0
+    """Requests that equal an earlier one and are not sent: `enqueue(deduplicate=True)`."""
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int = 0
@@ -70,6 +75,10 @@ class JobInfo(BaseModel):
     """Whose prices hold for it; empty where nobody knows."""
     max_cost_usd: Usd | None = None
     """What it may cost; None: whatever it does."""
+    deadline: datetime | None = None
+    """Until when its requests may be run in batches; None: it takes what it takes."""
+    on_deadline: OnDeadline | None = None
+    """What becomes of those that were not; None where it has no deadline."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -133,6 +142,11 @@ class Job(Generic[T]):
             )
             for shard in shards
         ]
+
+    def deliveries(self) -> list[Delivery]:
+        """How telling of the job's ends (`on_complete`, `webhook`) has gone. Raises as `status` does."""
+        with self._connection.errors():
+            return deliveries_of(self._connection, self.id)
 
     def wait(self, timeout_s: float | None = None, progress: bool = False) -> JobStatus:  # noqa: FBT001, FBT002
         """Wait until the job has ended; the ledger tells, so no time is lost.
@@ -236,6 +250,8 @@ class Job(Generic[T]):
     def retry_failed(self, error_types: Collection[ErrorType | str] | None = None) -> int:
         """Send the failed requests of a finished job again, as further attempts of the same job.
 
+        A deadline that has passed binds them no more: they are run in batches, and the job has none.
+
         Args:
             error_types: Which failures; None: those that a retry may help.
 
@@ -249,6 +265,24 @@ class Job(Generic[T]):
         meta = self._meta()
         with self._connection.errors():
             return retry_failed(self._connection, meta, reader_of(meta, self._response_model), error_types)
+
+    def reask(self) -> int:
+        """Send the answers of a finished job back that do not fit the response model, validators included.
+
+        Each goes out as a further attempt, its conversation grown by the answer and by what is wrong with it;
+        as often as `enqueue(reask=…)` allows for each request, what workers sent back by themselves included.
+
+        Returns:
+            How many are sent back; the job has ended as before when it is 0.
+
+        Raises:
+            InvalidInputError: The job was enqueued without `reask`, or this handle has no response model.
+            JobNotReadyError: The job has not ended.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        meta = self._meta()
+        with self._connection.errors():
+            return reask(self._connection, meta, reader_of(meta, self._response_model))
 
     def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """Delete a finished job at once, instead of when its retention ends. Safe to repeat.
@@ -285,12 +319,15 @@ def job_info(meta: JobMeta) -> JobInfo:
         succeeded=meta.succeeded,
         errored=meta.errored,
         errors=meta.errors,
+        duplicates=meta.duplicates,
         input_tokens=meta.input_tokens,
         output_tokens=meta.output_tokens,
         cached_input_tokens=meta.spent.cached,
         price_list=meta.price_list,
         max_cost_usd=meta.max_cost_usd,
         spent=meta.spent,
+        deadline=meta.deadline and meta.deadline.at,
+        on_deadline=meta.deadline and meta.deadline.action,
         message=meta.message,
         metadata=meta.metadata,
         retries=meta.round,

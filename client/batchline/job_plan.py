@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
+from batchline.reask_plan import NEVER, ReaskPlan
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import Priority
 from batchline_shared.settings import LONGEST_LINGER_S
@@ -17,6 +19,7 @@ from batchline_shared.settings import LONGEST_LINGER_S
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from batchline.deadline import JobDeadline
     from batchline_shared.dialects.base import Dialect
 
 __all__ = ["JobPlan"]
@@ -44,6 +47,12 @@ class JobPlan:
     priority: Priority | str = "normal"
     linger_s: float = field(default=0.0, kw_only=True)
     """Seconds for which its requests may wait for others to share a provider batch with."""
+    deadline: JobDeadline | None = field(default=None, kw_only=True)
+    deduplicate: bool = field(default=False, kw_only=True)
+    """Whether equal requests are sent once."""
+    hooks: Hooks = field(default=Hooks(), kw_only=True)
+    """Who is told of its end."""
+    reask: ReaskPlan = NEVER
 
     def __post_init__(self) -> None:
         """Refuse what cannot be stored.
@@ -105,6 +114,9 @@ class JobPlan:
             "linger_s": str(self.linger_s),
             "max_cost_usd": str(self.max_cost_usd or ""),
             **({} if self.retention_s is None else {"retention_s": self.retention_s}),
+            **({} if self.deadline is None else {"on_deadline": self.deadline.action}),
             **self.retry.fields(),
             "priority": str(self.priority),
+            **self.hooks.fields(),
+            **self.reask.fields(),
         }

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from batchline_shared.broker import BROKER_OPTIONS, NUDGE_EXPIRES_S, queue_of, task_of
+from batchline_shared.broker import BROKER_OPTIONS, NO_PATIENCE, NUDGE_EXPIRES_S, queue_of, task_of
 from batchline_shared.ledger import keys
 
 if TYPE_CHECKING:
@@ -23,17 +23,13 @@ __all__ = ["nudge"]
 _log = logging.getLogger("batchline")
 
 
-_NO_PATIENCE: Final = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.0, "interval_max": 0.1}
-"""`retry=False` spares the message's retries, not the connection's: kombu would try for six seconds."""
-
-
 @lru_cache(maxsize=8)
 def _producer(broker_url: str) -> Any:
     # Celery takes longer to import than all the rest; only who enqueues pays for it.
     from celery import Celery  # noqa: PLC0415
 
     app = Celery("batchline-client", broker=broker_url, set_as_current=False)
-    options = {**BROKER_OPTIONS, **_NO_PATIENCE}
+    options = {**BROKER_OPTIONS, **NO_PATIENCE}
     app.conf.update(task_serializer="json", result_backend=None, broker_transport_options=options)
     return app
 

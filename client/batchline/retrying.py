@@ -1,4 +1,4 @@
-"""Sending the failed requests of a finished job again.
+"""Sending requests of a finished job again: those that failed, or that somebody else names.
 
 Their outcomes are taken back chunk by chunk, each in one script; planning then
 makes shards of the rows that have none. A crash on the way leaves fewer
@@ -8,7 +8,8 @@ requests to be tried again, never one with two outcomes or none.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -19,13 +20,37 @@ from batchline_shared.outcome_rows import error_type_of
 from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, ErrorType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+    from typing import Self
 
     from batchline.connection import Connection
-    from batchline_shared.ledger import JobMeta
+    from batchline_shared.ledger import JobMeta, Note
     from batchline_shared.outcome_rows import OutcomeReader
 
-__all__ = ["retry_failed"]
+__all__ = ["Taken", "retry_failed", "send_again"]
+
+
+class Taken(NamedTuple):
+    """An outcome that is taken back."""
+
+    row: int
+    counted: tuple[str, ...]
+    """The counts of the job that it is in."""
+    note: Note | None = None
+    """What the row's conversation grows by; None: the same is sent again."""
+
+    @classmethod
+    def of(cls, stored: dict[str, Any], note: Note | None = None) -> Self:
+        """For an outcome as it is stored."""
+        kind = error_type_of(stored)
+        counted = ("succeeded",) if kind is None else ("errored", f"err.{kind}")
+        # A copy is not sent: what the other's conversation grows by is the other's.
+        return (
+            cls(stored["n"], (*counted, "copied"), None)
+            if "of" in stored
+            else cls(stored["n"], counted, note)
+        )
+
 
 _HOLD_S = 60.0
 """How long planning waits for us, should we die on the way."""
@@ -48,9 +73,22 @@ def retry_failed(
         )
     if not _any_wanted(connection, meta, reader, wanted):
         return 0
+    return send_again(connection, meta, partial(_failed, reader, wanted))
+
+
+def send_again(connection: Connection, meta: JobMeta, take: Callable[[bytes], Taken | None]) -> int:
+    """Reopen a finished job, and take back those of its outcomes that `take` names.
+
+    Returns:
+        How many requests are sent again.
+
+    Raises:
+        JobNotReadyError: Somebody else reopens it, or deletes it.
+    """
     jobs, work = connection.jobs, connection.work
+    deadline_ms = _deadline_ms(connection, meta)
     # The work first: whatever happens later, somebody will look at the job.
-    _open(connection, meta.id)
+    _open(connection, meta.id, deadline_ms)
     if meta.idempotency:
         # Should it go on the way, an enqueue with the same key would make, and pay for, a second job.
         jobs.keep_claim(meta.idempotency)
@@ -58,24 +96,31 @@ def retry_failed(
         raise JobNotReadyError(f"job {meta.id} is being retried already, or deleted", job_id=meta.id)
     taken = 0
     for landing in range(meta.landed):
-        taken += _take_back(connection, meta.id, landing, reader, wanted)
+        taken += _take_back(connection, meta.id, landing, take)
     jobs.end_retry(meta.id)
     # Had we stood still for a minute before `begin_retry`, a worker would have closed the work again.
-    work.open_job(meta.id, delay_s=0.0, sparse=True)
+    work.open_job(meta.id, delay_s=0.0, sparse=True, deadline_ms=deadline_ms)
     work.wake_job(meta.id)
     connection.nudge(Stage.PLAN)
     return taken
 
 
-def _open(connection: Connection, job_id: str) -> None:
+def _deadline_ms(connection: Connection, meta: JobMeta) -> int | None:
+    """The deadline, if it binds another round too: one that has passed does not."""
+    if meta.deadline is None or meta.deadline.at_ms <= connection.work.now_ms():
+        return None
+    return meta.deadline.at_ms
+
+
+def _open(connection: Connection, job_id: str, deadline_ms: int | None) -> None:
     """Reopen the job's work; a worker may still be closing it, moments after it made the job final.
 
     Raises:
         JobNotReadyError: Somebody else retries it.
     """
-    deadline = time.monotonic() + _CLOSING_S
-    while not connection.work.open_job(job_id, delay_s=_HOLD_S, sparse=True):
-        if time.monotonic() > deadline or not connection.jobs.meta(job_id).is_final:
+    until = time.monotonic() + _CLOSING_S
+    while not connection.work.open_job(job_id, delay_s=_HOLD_S, sparse=True, deadline_ms=deadline_ms):
+        if time.monotonic() > until or not connection.jobs.meta(job_id).is_final:
             raise JobNotReadyError(f"job {job_id} is being retried already", job_id=job_id)
         time.sleep(0.02)
 
@@ -105,36 +150,35 @@ def _any_wanted(
     )
 
 
+def _failed(reader: OutcomeReader[Any], wanted: frozenset[ErrorType], row: bytes) -> Taken | None:
+    stored = orjson.loads(row)
+    kind = error_type_of(stored)
+    if kind is None:
+        outcome = reader.read(row)
+        kind = outcome.error_type if isinstance(outcome, BatchError) else None
+    return Taken.of(stored) if kind in wanted else None
+
+
 def _take_back(
-    connection: Connection,
-    job_id: str,
-    landing: int,
-    reader: OutcomeReader[Any],
-    wanted: frozenset[ErrorType],
+    connection: Connection, job_id: str, landing: int, take: Callable[[bytes], Taken | None]
 ) -> int:
     before = connection.jobs.outcome_chunk(job_id, landing)
     kept: list[bytes] = []
-    taken: list[bytes] = []
-    rows: list[int] = []
+    lines: list[bytes] = []
+    taken: list[Taken] = []
     counts: dict[str, int] = {}
     for row in unpack(before):
-        if not row:
-            kept.append(row)
-            continue
-        stored = orjson.loads(row)
-        kind = error_type_of(stored)
-        counted = f"err.{kind}" if kind is not None else ""
-        if kind is None:
-            outcome = reader.read(row)
-            kind = outcome.error_type if isinstance(outcome, BatchError) else None
-        if kind not in wanted:
+        found = take(row) if row else None
+        if found is None:
             kept.append(row)
             continue
         kept.append(b"")  # readers' cursors count on every row's place
-        taken.append(row)
-        rows.append(stored["n"])
-        for name in ("errored", counted) if counted else ("succeeded",):
+        lines.append(row)
+        taken.append(found)
+        for name in found.counted:
             counts[name] = counts.get(name, 0) + 1
-    if rows and not connection.jobs.take_back(job_id, landing, before, kept, taken, rows, counts):
+    rows = [one.row for one in taken]
+    notes = [one.note for one in taken if one.note is not None]
+    if rows and not connection.jobs.take_back(job_id, landing, before, kept, lines, rows, counts, notes):
         return 0
     return len(rows)

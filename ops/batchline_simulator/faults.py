@@ -105,6 +105,13 @@ _VERBS = {
     "gcs.objects": ("create", "get", "list", "content", "delete"),
     "gcs.buckets": ("create", "get"),
     "google": ("token",),
+    # Live calls, of one request each.
+    "chat.completions": ("create",),
+    "responses": ("create",),
+    "embeddings": ("create",),
+    "anthropic.messages": ("create",),
+    "vertex.models": ("generate",),
+    "gemini.models": ("generate",),
 }
 
 CALLS = frozenset({ROW_CALL, *(f"{noun}.{verb}" for noun, verbs in _VERBS.items() for verb in verbs)})

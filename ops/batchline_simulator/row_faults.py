@@ -3,7 +3,8 @@
 Two ways in: a marker anywhere in the request, or a rate. `[[fault:refusal]]`
 strikes every time; `[[fault:server_error:2]]` in the first two batches that
 hold this very body, so that a third attempt succeeds. The custom id does not
-count, as a client may pick a new one for each attempt.
+count, as a client may pick a new one for each attempt. `[[fault:not_json:told:2]]` strikes until the
+conversation holds two answers: the model gets it right once it has been told twice what was wrong.
 
 Both are settled by what is in the batch and by its id, never by a clock or a
 call order: a batch that runs again after a restart fails in the same places.
@@ -19,6 +20,7 @@ call order: a batch that runs again after a restart fails in the same places.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 
@@ -61,7 +63,10 @@ LINE_KINDS = frozenset({"missing_line", "duplicate_line", "foreign_custom_id", "
 
 ROW_KINDS = ERROR_KINDS | ANSWER_KINDS | LINE_KINDS
 
-_MARKER = re.compile(rb"\[\[fault:([a-z_]+)(?::([0-9]+))?\]\]")
+_MARKER = re.compile(rb"\[\[fault:([a-z_]+)(?::(told:)?([0-9]+))?\]\]")
+
+_ANSWERED = frozenset({"assistant", "model"})
+"""Roles of a turn that the model took."""
 
 
 class RowFaults:
@@ -86,9 +91,11 @@ class RowFaults:
         return self._by_rate(custom_id) if self._rates else None
 
     def _marked(self, line: bytes, body: bytes) -> str | None:
-        for name, times in _MARKER.findall(line):
+        for name, told, times in _MARKER.findall(line):
             kind = str(name, "ascii")
-            if kind in ROW_KINDS and (not times or self._attempt(body) <= int(times)):
+            if kind not in ROW_KINDS:
+                continue
+            if not times or (_answers(body) < int(times) if told else self._attempt(body) <= int(times)):
                 return kind
         return None
 
@@ -113,3 +120,10 @@ class RowFaults:
                 return kind
             drawn -= rate
         return None
+
+
+def _answers(body: bytes) -> int:
+    """Count the model's turns in a conversation, whichever provider's it is."""
+    fields = json.loads(body)
+    turns = next((fields[name] for name in ("messages", "input", "contents") if name in fields), ())
+    return sum(isinstance(turn, dict) and turn.get("role") in _ANSWERED for turn in turns)

@@ -45,6 +45,13 @@ class Account(AccountLimits, frozen=True, extra="forbid"):
     api_key_env: str | None = None
     """Name of the environment variable that holds the key. None: the SDK's own variable. Workers only."""
 
+    webhook_secret_env: str | None = None
+    """Name of the environment variable with the secret of the account's webhooks, `whsec_…`.
+
+    None: `OPENAI_WEBHOOK_SECRET` or `GEMINI_WEBHOOK_SECRET` for the usual account; a named one has no other.
+    Only for processes that receive them.
+    """
+
     path_prefix: str = "/v1"
     """What an OpenAI-compatible server's endpoints begin with inside a batch; empty for Azure."""
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from batchline_shared.ledger import Stage
 
-__all__ = ["BROKER_OPTIONS", "NUDGE_EXPIRES_S", "TICK_QUEUE", "TICK_TASK", "queue_of", "task_of"]
+__all__ = [
+    "BROKER_OPTIONS",
+    "NO_PATIENCE",
+    "NUDGE_EXPIRES_S",
+    "TICK_QUEUE",
+    "TICK_TASK",
+    "queue_of",
+    "task_of",
+]
 
 TICK_TASK: Final = "batchline.tick"
 TICK_QUEUE: Final = "batchline.tick"
@@ -28,6 +36,9 @@ BROKER_OPTIONS: Final[dict[str, Any]] = {
     "health_check_interval": 15,
     "retry_on_timeout": False,
 }
+
+NO_PATIENCE: Final = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.0, "interval_max": 0.1}
+"""`retry=False` spares the message's retries, not the connection's: kombu would try for six seconds."""
 
 
 def task_of(stage: Stage) -> str:

@@ -12,6 +12,7 @@ these. The tree is split by what the caller does next.
         * InvalidBatchFileError               a JSONL file or buffer, by line
         * IdempotencyConflictError            the key was used for another job
         * BudgetExceededError                 the requests would cost more than `max_cost_usd`
+        * InvalidWebhookError                 a provider's webhook that is forged, stale or malformed
     * JobError
         * JobNotFoundError (also a LookupError)  no such job id, or its retention has ended
         * JobNotReadyError                    results were asked for before the job ended
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidModelError",
     "InvalidRequestError",
+    "InvalidWebhookError",
     "JobError",
     "JobNotFoundError",
     "JobNotReadyError",
@@ -116,6 +118,10 @@ class BudgetExceededError(InvalidInputError):
         super().__init__(message)
         self.least_usd = least_usd
         self.max_cost_usd = max_cost_usd
+
+
+class InvalidWebhookError(InvalidInputError):
+    """A provider's webhook is not signed with its secret, too old, or malformed: answer it with 400."""
 
 
 class JobError(BatchlineError):

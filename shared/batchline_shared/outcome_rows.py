@@ -1,7 +1,13 @@
 """An outcome as it is stored: one JSON line that the worker writes and the client types.
 
-    {"n": row, "a": attempt, "id": custom id, "e": error type or null, "m": message,
-     "u": [input, output, cached input, reasoning tokens] or null, "raw": the provider's line or null}
+    {"n": row, "a": attempt, "r": answers sent back before (left out: none), "id": custom id,
+     "e": error type or null, "m": message, "u": [input, output, cached input, reasoning tokens] or null,
+     "raw": the provider's line or null}
+
+and `"s": "live"` where the request was asked through the live API.
+
+One of a request that was not sent, because it equals another, is that one's but for row and id; it has
+no tokens, and `"of"`: the other's custom id, before `raw`.
 
 The provider's line goes in as it came, byte for byte, without being encoded
 again. The worker has judged it (`Verdict`); whether the answer fits the user's
@@ -11,21 +17,33 @@ model only the client can tell, so it judges once more when it reads.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar, Unpack
 
 import orjson
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 
 from batchline_shared.dialects.jsonl import parse_line
+from batchline_shared.dialects.reasking import NO_JSON
 from batchline_shared.outcomes import RETRY_MAY_HELP, BatchError, BatchSuccess, ErrorType, TokenUsage
+from batchline_shared.schema_words import schema_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchline_shared.dialects.base import Dialect
     from batchline_shared.dialects.verdict import Verdict
+    from batchline_shared.outcomes import Source
 
-__all__ = ["OutcomeReader", "encode_outcome", "encode_unanswered", "error_type_of", "read_line", "row_of"]
+__all__ = [
+    "OutcomeReader",
+    "encode_copy",
+    "encode_outcome",
+    "encode_unanswered",
+    "error_type_of",
+    "read_line",
+    "reasks_of",
+    "row_of",
+]
 
 T = TypeVar("T")
 
@@ -33,31 +51,68 @@ _validate_usage: Callable[[dict[str, int]], TokenUsage] = TypeAdapter(TokenUsage
 
 _KINDS = {str(kind): kind for kind in ErrorType}
 
+_RAW = b',"raw":'
+"""What stands before the provider's line. In a JSON text before it, the quotes would be escaped."""
 
-def encode_outcome(row: int, attempt: int, custom_id: str, verdict: Verdict, raw: bytes) -> bytes:
+
+def encode_outcome(
+    row: int,
+    attempt: int,
+    custom_id: str,
+    verdict: Verdict,
+    raw: bytes,
+    reasks: int = 0,
+    *,
+    live: bool = False,
+) -> bytes:
     """Encode what a result line says; `raw` is that line, which has parsed as JSON."""
     kind = b"null" if verdict.error_type is None else b'"%b"' % verdict.error_type.encode()
     message = orjson.dumps(verdict.message) if verdict.message else b'""'
-    return b'{"n":%d,"a":%d,"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],"raw":%b}' % (
+    return b'{"n":%d,"a":%d,%b"id":%b,"e":%b,"m":%b,"u":[%d,%d,%d,%d],%b"raw":%b}' % (
         row,
         attempt,
+        b'"r":%d,' % reasks if reasks else b"",
         orjson.dumps(custom_id),
         kind,
         message,
         *verdict[2:6],
+        b'"s":"live",' if live else b"",
         raw,
     )
 
 
-def encode_unanswered(row: int, attempt: int, custom_id: str, error_type: ErrorType, message: str) -> bytes:
+def encode_unanswered(
+    row: int,
+    attempt: int,
+    custom_id: str,
+    error_type: ErrorType,
+    message: str,
+    reasks: int = 0,
+    *,
+    live: bool = False,
+) -> bytes:
     """Encode the outcome of a request for which the provider returned no line."""
-    outcome = {"n": row, "a": attempt, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
-    return orjson.dumps(outcome)
+    head = {"n": row, "a": attempt, "r": reasks} if reasks else {"n": row, "a": attempt}
+    outcome = {**head, "id": custom_id, "e": error_type, "m": message, "u": None, "raw": None}
+    return orjson.dumps(outcome | {"s": "live"} if live else outcome)
+
+
+def encode_copy(stored: bytes, row: int, custom_id: str) -> bytes:
+    """Encode the outcome of a request that equals the one whose stored outcome this is."""
+    head, _, raw = stored.partition(_RAW)
+    outcome = orjson.loads(head + b"}")
+    copied = {**outcome, "n": row, "id": custom_id, "u": None, "of": outcome["id"]}
+    return orjson.dumps(copied)[:-1] + _RAW + raw
 
 
 def row_of(stored: bytes) -> int:
     """The row of a stored outcome, without parsing the whole: every one begins with `{"n":<row>,`."""
     return int(stored[5 : stored.index(b",", 5)])
+
+
+def reasks_of(stored: dict[str, Any]) -> int:
+    """How many answers were sent back before a stored outcome."""
+    return int(stored.get("r", 0))
 
 
 def error_type_of(stored: dict[str, Any]) -> ErrorType | None:
@@ -66,6 +121,14 @@ def error_type_of(stored: dict[str, Any]) -> ErrorType | None:
     if kind is None:
         return None
     return _KINDS.get(kind, ErrorType.UNKNOWN)
+
+
+class _Sent(TypedDict, total=False):
+    """How a request was sent last, by the names of the outcomes' fields."""
+
+    attempts: int
+    reasks: int
+    source: Source
 
 
 class OutcomeReader(Generic[T]):
@@ -95,20 +158,35 @@ class OutcomeReader(Generic[T]):
         typed = TypeAdapter(success[response_model] if response_model is not None else success[Any])
         self._success: Callable[[dict[str, Any]], BatchSuccess[T]] = typed.validator.validate_python
 
+    @property
+    def typed(self) -> bool:
+        """Whether there is a model that an answer must fit."""
+        return self._model is not None
+
     def read(self, stored: bytes) -> BatchSuccess[T] | BatchError:
         """Type one stored outcome."""
         outcome = orjson.loads(stored)
+        typed = self._typed(outcome)
+        if (sent := outcome.get("of")) is None:
+            return typed
+        return typed.model_copy(update={"duplicate_of": sent, "usage": TokenUsage()})
+
+    def _typed(self, outcome: dict[str, Any]) -> BatchSuccess[T] | BatchError:
         kind = error_type_of(outcome)
         usage = _usage(outcome["u"])
         raw = outcome["raw"]
-        attempts = outcome["a"]
+        sent: _Sent = {
+            "attempts": outcome["a"],
+            "reasks": reasks_of(outcome),
+            "source": outcome.get("s", "batch"),
+        }
         if raw is None:
-            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None, attempts)
+            return _error(outcome["id"], kind or ErrorType.UNKNOWN, outcome["m"], usage, None, **sent)
         # On the wire the line bore our id; users only ever see theirs.
         raw[self.dialect.id_field] = outcome["id"]
         if kind is not None:
-            return _error(outcome["id"], kind, outcome["m"], usage, raw, attempts)
-        return self.answer(outcome["id"], raw, usage, attempts)
+            return _error(outcome["id"], kind, outcome["m"], usage, raw, **sent)
+        return self.answer(outcome["id"], raw, usage, **sent)
 
     def line(self, custom_id: str, raw: dict[str, Any]) -> BatchSuccess[T] | BatchError:
         """Judge and type a line of a provider's result file, or of one that `batch results` wrote."""
@@ -134,7 +212,7 @@ class OutcomeReader(Generic[T]):
             return _error(custom_id, ErrorType.INVALID_OUTPUT, misfit, None, outcome.get("raw"))
 
     def answer(
-        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None, attempts: int = 1
+        self, custom_id: str, raw: dict[str, Any], usage: TokenUsage | None, **sent: Unpack[_Sent]
     ) -> BatchSuccess[T] | BatchError:
         """Type an answer that the provider gave; one that does not fit the model is an `invalid_output`."""
         text = self.dialect.answer_text(raw, structured=self._structured)
@@ -149,13 +227,31 @@ class OutcomeReader(Generic[T]):
                 _describe_misfit(error, self._model),
                 usage,
                 raw,
-                attempts,
+                **sent,
             )
         except ValueError:
             message = "the answer is no JSON" if text is not None else "the answer holds no text"
-            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw, attempts)
-        fields = {"custom_id": custom_id, "result": result, "usage": usage, "raw": raw, "attempts": attempts}
-        return self._success(fields)
+            return _error(custom_id, ErrorType.INVALID_OUTPUT, message, usage, raw, **sent)
+        return self._success(
+            {"custom_id": custom_id, "result": result, "usage": usage, "raw": raw, **sent},
+        )
+
+    def problems(self, raw: dict[str, Any]) -> list[str]:
+        """Say for the model what is wrong with an answer of its own; nothing where it fits.
+
+        What it says quotes the answer, so it is for the model only.
+        """
+        text = self.dialect.answer_text(raw, structured=self._structured)
+        try:
+            self._validate(text or "")
+        except ValidationError as error:
+            return [
+                f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}"
+                for item in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        except ValueError:
+            return [NO_JSON]
+        return []
 
 
 def read_line(reader: OutcomeReader[T], line: bytes, number: int) -> BatchSuccess[T] | BatchError:
@@ -195,22 +291,11 @@ def _describe_misfit(error: ValidationError, model: type[BaseModel] | None) -> s
 
 @cache
 def _names_of(model: type[BaseModel] | None) -> frozenset[str]:
-    """Every word of a model's schema: the names of its fields, its models and its literals are among them."""
+    """Every word of a model's schema."""
     try:
-        pending: list[Any] = [model.model_json_schema()] if model is not None else []
+        return schema_words([] if model is None else model.model_json_schema())
     except PydanticUserError:  # a custom type without a schema; then no name is known
         return frozenset()
-    names: set[str] = set()
-    while pending:
-        node = pending.pop()
-        if isinstance(node, list):
-            pending += node
-        elif isinstance(node, dict):
-            names.update(node)  # the names of fields and models among the schema's own words
-            pending += node.values()
-        elif isinstance(node, str):
-            names.add(node)  # the values of literals, among titles and the like
-    return frozenset(names)
 
 
 def _usage(tokens: Sequence[int] | None) -> TokenUsage | None:
@@ -231,7 +316,7 @@ def _error(
     message: str,
     usage: TokenUsage | None,
     raw: dict[str, Any] | None,
-    attempts: int = 1,
+    **sent: Unpack[_Sent],
 ) -> BatchError:
     return BatchError(
         custom_id=custom_id,
@@ -240,5 +325,5 @@ def _error(
         retry_may_help=RETRY_MAY_HELP[kind],
         usage=usage,
         raw=raw,
-        attempts=attempts,
+        **sent,
     )

@@ -15,9 +15,13 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-__all__ = ["RETRY_MAY_HELP", "BatchError", "BatchResult", "BatchSuccess", "ErrorType", "TokenUsage"]
+__all__ = ["RETRY_MAY_HELP", "BatchError", "BatchResult", "BatchSuccess", "ErrorType", "Source", "TokenUsage"]
 
 T = TypeVar("T")
+
+
+Source = Literal["batch", "live"]
+"""Which of the provider's APIs a request was sent to last."""
 
 
 class ErrorType(StrEnum):
@@ -32,7 +36,7 @@ class ErrorType(StrEnum):
     RATE_LIMITED = "rate_limited"
     """The provider had no room for this request within the batch."""
     EXPIRED = "expired"
-    """The batch's completion window ended before the request was run."""
+    """The batch's completion window, or the job's deadline, ended before the request was run."""
     CANCELLED = "cancelled"
     """The job was cancelled before the request was run."""
     REFUSED = "refused"
@@ -48,7 +52,7 @@ class ErrorType(StrEnum):
     QUOTA_EXHAUSTED = "quota_exhausted"
     """The account has no credit left."""
     UNKNOWN = "unknown"
-    """The provider's answer is of no kind that we know; `raw` holds it."""
+    """The provider's answer is of no kind that we know (`raw` holds it), or one of the live API was lost."""
 
 
 RETRY_MAY_HELP: Mapping[ErrorType, bool] = MappingProxyType(
@@ -106,6 +110,12 @@ class BatchSuccess(BaseModel, Generic[T]):
     """The provider's result line, parsed, with the request's own `custom_id`."""
     attempts: int = 1
     """The attempt, from 1, in which the request had this outcome."""
+    source: Source = "batch"
+    """Where the outcome comes from; "live" is paid at the full price."""
+    duplicate_of: str | None = None
+    """The request that equals it and was sent in its place, whose answer this is; `usage` is 0 then."""
+    reasks: int = 0
+    """How many earlier answers of the request did not fit and were sent back, each with what was wrong."""
     success: Literal[True] = True
     """Tells the two kinds of outcome apart, in code and in JSON."""
 
@@ -131,6 +141,12 @@ class BatchError(BaseModel):
     """The provider's result line, parsed, with the request's own `custom_id`; None where it sent none."""
     attempts: int = 1
     """The attempt, from 1, in which the request had this outcome."""
+    source: Source = "batch"
+    """Where the outcome comes from; "live" is paid at the full price."""
+    duplicate_of: str | None = None
+    """The request that equals it and was sent in its place, whose failure this is; `usage` is 0 then."""
+    reasks: int = 0
+    """How many earlier answers of the request did not fit and were sent back, each with what was wrong."""
     success: Literal[False] = False
     """Tells the two kinds of outcome apart, in code and in JSON."""
 

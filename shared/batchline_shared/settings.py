@@ -7,7 +7,7 @@ not here: only workers read them (`batchline_worker.settings`).
 from __future__ import annotations
 
 import os
-from typing import Final, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, model_validator
@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelName
 from batchline_shared.errors import ConfigurationError, InvalidModelError
+from batchline_shared.hooks import Endpoint, EndpointName, TaskDefaults
 from batchline_shared.limits import AccountLimits
 
 __all__ = ["LONGEST_LINGER_S", "Settings", "describe_invalid"]
@@ -68,6 +69,18 @@ class Settings(BaseSettings):
     submit_give_up_s: float = Field(default=3600.0, gt=0.0)
     """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""
 
+    live_requests_per_minute: int = Field(default=300, ge=1, le=1_000_000)
+    """Requests that an account is asked through its live API in a minute, by all workers together.
+
+    Only where a job's deadline has passed and its `on_deadline` is "live". Workers only, as the next two.
+    """
+
+    live_parallel: int = Field(default=8, ge=1, le=256)
+    """Such requests that one worker process has under way at the same time."""
+
+    live_timeout_s: float = Field(default=300.0, gt=0.0)
+    """Longest silence of such a request, in seconds, before its answer counts as lost."""
+
     accounts: dict[AccountName, Account] = Field(default_factory=dict)
     """Accounts beside the providers' own, by the name after `@` in `provider@account/model-name`.
 
@@ -100,6 +113,24 @@ class Settings(BaseSettings):
 
     `none`: never by us. At the latest shortly before the job's own retention ends.
     """
+
+    on_complete: TaskDefaults = TaskDefaults()
+    """Where the application's own tasks are sent once a job has ended: `BATCHLINE_ON_COMPLETE__QUEUE=…`."""
+
+    webhooks: dict[EndpointName, Endpoint] = Field(default_factory=dict)
+    """Endpoints that `enqueue(webhook=…)` names: `BATCHLINE_WEBHOOKS__SHOP__URL=…`, `…__SECRET_ENV=…`.
+
+    On workers. A client that has some as well refuses a name that is not among them.
+    """
+
+    webhook_waits_s: tuple[Annotated[float, Field(ge=0.0)], ...] = (5, 300, 1800, 7200, 18000, 36000, 36000)
+    """Seconds before each further attempt at a webhook, as JSON; after the last it is given up.
+
+    By default eight attempts within about 28 hours, as Standard Webhooks proposes.
+    """
+
+    webhook_timeout_s: float = Field(default=15.0, gt=0.0)
+    """Seconds to wait for a webhook's endpoint."""
 
     shard_max_requests: int | None = Field(default=None, ge=1)
     """Requests in one provider batch; None: the provider's own limit, which also caps this."""
@@ -170,7 +201,8 @@ class Settings(BaseSettings):
         except SettingsError as error:
             # Only these are written as JSON; what was parsed stands in the cause, and stays out.
             raise ConfigurationError(
-                f"BATCHLINE_ACCOUNTS, BATCHLINE_LIMITS or a part of them is no JSON object ({error})"
+                "BATCHLINE_ACCOUNTS, …_LIMITS, …_ON_COMPLETE, …_WEBHOOKS or …_WEBHOOK_WAITS_S, "
+                f"or a part of them, is no JSON ({error})"
             ) from None
 
     @property

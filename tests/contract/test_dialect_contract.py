@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from batchline_shared.dialects.base import FileLine
+from batchline_shared.dialects.reasking import extended, growth
 from batchline_shared.dialects.registry import PROVIDERS, dialect, endpoints
 from batchline_shared.errors import InvalidInputError, InvalidRequestError
 from contract.dialect_samples import MODEL, SAMPLES, Sample
@@ -217,3 +218,51 @@ def test_no_result_line_raises_or_counts_as_an_answer_by_accident(desk: Desk, ju
     assert verdict.error_type is not None
     assert verdict.message
     assert desk.speech.answer_text(junk, structured=False) is None
+
+
+@pytest.mark.parametrize("own_options", [False, True], ids=["fragment", "object"])
+def test_an_answer_that_is_sent_back_makes_its_conversation_two_turns_longer(
+    speaker: Desk, *, own_options: bool
+) -> None:
+    speech, field = speaker.speech, speaker.sample.field
+    body = speaker.template(User)
+    name, _, two = speaker.sample.option
+    row = (
+        speech.encode_request(speaker.sample.talk, {name: two}, body, 7) if own_options else speaker.row(body)
+    )
+    added = speech.reask(answer(speaker, '{"name": 1}'), "not like this")
+    assert added is not None
+
+    longer = extended(row, speech.conversation_field, [added, added])
+
+    assert len(row) < len(longer) <= len(row) + growth([added, added])
+    before, after = (_body(speaker, body, one) for one in (row, longer))
+    talk, longer_talk = before.pop(field), after.pop(field)
+    assert before == after
+    assert longer_talk[:1] == talk
+    assert [turn["role"] in ("assistant", "model") for turn in longer_talk] == [False, True] * 2 + [False]
+    said = orjson.dumps(longer_talk[1:3]).decode()
+    assert "name" in said
+    assert "not like this" in said
+
+
+def _body(desk: Desk, template: dict[str, Any], row: bytes) -> dict[str, Any]:
+    if row.startswith(b"{"):
+        line = orjson.loads(desk.speech.object_line("row-7", template, row))
+    else:
+        head, middle, tail = desk.speech.line_ends(orjson.dumps(template))
+        line = orjson.loads(head + b"row-7" + middle + row + tail)
+    body: dict[str, Any] = line.get("body") or line.get("params") or line.get("request")
+    return body
+
+
+@pytest.mark.parametrize("text", ["", "  \n"], ids=["empty", "blank"])
+def test_an_answer_that_says_nothing_cannot_be_sent_back(speaker: Desk, text: str) -> None:
+    assert speaker.speech.reask(answer(speaker, text), "not like this") is None
+
+
+@pytest.mark.parametrize(
+    "junk", [{}, [], None, 3, {"response": [1]}, {"result": {"message": {"content": 3}}}]
+)
+def test_what_is_no_answer_cannot_be_sent_back(desk: Desk, junk: Any) -> None:
+    assert desk.speech.reask(junk, "not like this") is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, assert_type
 
@@ -22,10 +22,12 @@ from batchline import (
     Cost,
     CostEstimate,
     CostLine,
+    Delivery,
     ErrorType,
     Job,
     JobInfo,
     JobStatus,
+    OnDeadline,
     ProviderBatch,
     TokenUsage,
     extract_results,
@@ -62,7 +64,13 @@ def check_client(client: BatchClient) -> None:
         client.enqueue("openai/e", None, ["a", ["b", "c"]], endpoint="/v1/embeddings"), Job[list[float]]
     )
     assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES], max_cost_usd=2.5), Job[User])
+    assert_type(
+        client.enqueue("openai/gpt-4o", User, [MESSAGES], deadline=timedelta(hours=6), on_deadline="live"),
+        Job[User],
+    )
     assert_type(client.estimate("openai/gpt-4o", User, [MESSAGES], max_tokens=100), CostEstimate)
+    assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES], on_complete="a.b", webhook="c"), Job[User])
+    assert_type(client.provider_webhook("openai", {"webhook-id": "1"}, b"{}"), bool)
     assert_type(client.costs("tag:team", since=datetime.now(UTC)), list[CostLine])
     assert_type(client.job("job_1"), Job[Any])
     assert_type(client.job("job_1", User), Job[User])
@@ -77,8 +85,11 @@ def check_job(job: Job[User], text: Job[str]) -> None:
     assert_type(job.wait(timeout_s=1.0, progress=True), JobStatus)
     assert_type(job.info(), JobInfo)
     assert_type(job.info().cost, Cost)
+    assert_type(job.info().deadline, datetime | None)
+    assert_type(job.info().on_deadline, OnDeadline | None)
     assert_type(job.info().cost.batch_usd, Decimal | None)
     assert_type(job.batches(), list[ProviderBatch])
+    assert_type(job.deliveries(), list[Delivery])
     assert_type(job.results(), list[BatchResult[User]])
     assert_type(text.results(), list[BatchResult[str]])
     assert_type(job.cancel(), JobStatus)
@@ -104,6 +115,8 @@ async def check_async_client(client: AsyncBatchClient) -> None:
     assert_type(await client.jobs(limit=3), list[JobInfo])
     assert_type(await job.wait(timeout_s=1.0), JobStatus)
     assert_type(await job.results(), list[BatchResult[User]])
+    assert_type(await job.deliveries(), list[Delivery])
+    assert_type(await client.provider_webhook("gemini", {}, ""), bool)
     stream = job.iter_results(after="job_1:0-1")
     async for outcome in stream:
         check_outcome(outcome)

@@ -9,7 +9,7 @@ import pytest
 
 from batchline_shared.accounts import Account
 from batchline_shared.dialects.registry import PROVIDERS, dialect, endpoints
-from batchline_shared.ledger import FINAL, JobStatus, ShardState
+from batchline_shared.ledger import FINAL, DeliveryState, JobStatus, ShardState
 from batchline_shared.outcomes import RETRY_MAY_HELP, ErrorType
 from batchline_shared.settings import Settings
 from batchline_worker.settings import WorkerSettings
@@ -39,6 +39,11 @@ def test_a_final_status_is_left_only_by_a_retry() -> None:
 
 def test_the_drawing_of_a_shard_shows_every_state_and_no_other() -> None:
     assert states(drawing(2)) == set(ShardState)
+
+
+def test_the_drawing_of_a_delivery_shows_every_state_and_leaves_none_but_pending() -> None:
+    assert states(drawing(3)) == set(DeliveryState)
+    assert {a for a, _ in drawing(3)} == {"[*]", DeliveryState.PENDING}
 
 
 def test_the_drawing_leads_to_in_doubt_from_submitting_only_and_never_out_of_it() -> None:

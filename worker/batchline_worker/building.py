@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import orjson
 
 from batchline_shared.accounts import OWN_ACCOUNT, parse_model
+from batchline_shared.dialects.reasking import extended
 from batchline_shared.dialects.registry import dialect
+from batchline_shared.ledger import Segment
 from batchline_worker.landing import needed_chunks
+from batchline_worker.parts import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from batchline_shared.dialects.base import Dialect
-    from batchline_shared.ledger import JobMeta, JobStore
+    from batchline_shared.ledger import JobMeta, JobStore, ShardWork
     from batchline_shared.settings import Settings
-    from batchline_worker.parts import Part, Parts
+    from batchline_worker.parts import Parts
 
-__all__ = ["build_input", "dialect_of", "position_of", "wire_prefix"]
+__all__ = ["build_input", "dialect_of", "lines_of", "position_of", "wire_prefix"]
 
 _IN_MEMORY_BYTES = 8 * 1024 * 1024
 
@@ -87,6 +91,27 @@ def build_input(store: JobStore, settings: Settings, wire_name: str, parts: Part
     return target
 
 
+def lines_of(
+    store: JobStore, settings: Settings, meta: JobMeta, shard: ShardWork, rows: Sequence[int]
+) -> Iterator[tuple[int, bytes]]:
+    """Stream some of a shard's rows, each with its request as a line of a batch's input.
+
+    Args:
+        store: Where the job lies.
+        settings: Of this worker.
+        meta: The job.
+        shard: The shard.
+        rows: In ascending order, at least one.
+
+    Raises:
+        LedgerError: Requests are missing or damaged.
+    """
+    segment = Segment.of(rows, shard.segment.chunk_from, shard.segment.chunk_to)
+    part = Part(shard.id, meta.id, segment, shard.attempt, 0)
+    writer = _Lines(dialect_of(settings, meta), meta, shard.wire_name)
+    return zip(rows, chain.from_iterable(writer.chunks(store, part, frozenset())), strict=True)
+
+
 class _Lines:
     """Writes lines of one job."""
 
@@ -105,6 +130,7 @@ class _Lines:
         end_row = segment.first_row + segment.rows
         infos = store.infos(job_id, segment.chunk_from, segment.chunk_to)
         needed = needed_chunks(segment, infos)
+        notes = store.notes(job_id, part.attempt) if self._meta.reask and part.attempt > 1 else None
         position = part.first
         for (_, info), rows in zip(needed, store.rows(job_id, [number for number, _ in needed]), strict=True):
             lines = []
@@ -112,7 +138,9 @@ class _Lines:
                 if (number not in picked) if picked else not segment.first_row <= number < end_row:
                     continue
                 if position not in left_out:
-                    lines.append(self._line(position, row))
+                    added = notes.turns(number) if notes is not None else []
+                    talk = extended(row, self._speech.conversation_field, added) if added else row
+                    lines.append(self._line(position, talk))
                 position += 1
             yield lines
 

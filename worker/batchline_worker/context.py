@@ -5,7 +5,20 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Admission, Gates, JobStore, Pools, Stage, WorkQueue, open_ledger
+from batchline_shared.ledger import (
+    Admission,
+    BatchIndex,
+    Deliveries,
+    Gates,
+    JobStore,
+    LiveCalls,
+    Pools,
+    Stage,
+    Timers,
+    WorkQueue,
+    open_ledger,
+)
+from batchline_worker.hooks import make_senders
 from batchline_worker.leases import LeaseKeeper
 from batchline_worker.providers.registry import make_provider
 
@@ -14,7 +27,9 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from batchline_shared.ledger import DeliveryKind
     from batchline_shared.settings import Settings
+    from batchline_worker.hooks import Sender
     from batchline_worker.providers.base import Provider
 
 __all__ = ["WorkerContext"]
@@ -30,6 +45,7 @@ class WorkerContext:
         send: Callable[[Stage], None],
         redis: Redis | None = None,
         providers: Mapping[str, Provider] | None = None,
+        senders: Mapping[DeliveryKind, Sender] | None = None,
     ) -> None:
         """Open the ledger.
 
@@ -38,6 +54,7 @@ class WorkerContext:
             send: Sends one nudge for a stage; must not raise.
             redis: The ledger's client; None: made from the settings.
             providers: Transports by `provider` or `provider@account`; others are made on first use.
+            senders: Who tells that jobs have ended; None: as the settings say.
 
         Raises:
             QueueUnavailableError, LedgerError, ConfigurationError: See `open_ledger`.
@@ -51,6 +68,11 @@ class WorkerContext:
         self.routes: set[str] = set()
         """Provider accounts in which this process has asked for room."""
         self.pools = Pools(self.redis)
+        self.timers = Timers(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
+        self.live_calls = LiveCalls(self.redis, durable=settings.durable_writes)
+        self.deliveries = Deliveries(self.redis)
+        self.batch_index = BatchIndex(self.redis)
+        self.senders = make_senders(settings) if senders is None else senders
         self.leases = LeaseKeeper(self.work)
         self.stopping = threading.Event()
         """Set when the process is asked to stop: finish the row at hand and take no other."""

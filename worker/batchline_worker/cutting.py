@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchline_shared.dialects.reasking import growth
 from batchline_shared.errors import InvalidModelError
 from batchline_shared.ledger import Manifest, Segment, shard_id
 from batchline_shared.limits import Budgets, limits_of
-from batchline_shared.tokens import estimate_tokens
+from batchline_shared.tokens import BYTES_PER_TOKEN, estimate_tokens
 from batchline_worker.building import dialect_of, wire_prefix
 
 if TYPE_CHECKING:
@@ -108,21 +110,26 @@ def manifests(
     """
     chunk, row = map(int, cursor.split(","))
     draft = _Draft(limits)
+    notes = store.notes(meta.id, meta.attempt) if meta.reask and sparse else None
     for number, info in chunk_infos(store, meta, chunk):
         end = info.first_row + info.rows
         start = max(row, info.first_row)
-        rows = (
-            store.ready_rows(meta.id, start, end - start)
-            if sparse and start < end
-            else list(range(start, end))
-        )
+        rows = _rows_to_send(store, meta, info, range(start, end), sparse=sparse)
+        grown = [0] * len(rows) if notes is None else [growth(notes.turns(row)) for row in rows]
         while rows:
-            taken = draft.take(number, info, rows)
+            taken = draft.take(number, info, rows, grown)
             if taken < len(rows):
                 yield draft.close(number, rows[taken])
-            rows = rows[taken:]
+            rows, grown = rows[taken:], grown[taken:]
     if draft.rows:
         yield draft.close(meta.chunks, meta.total)
+
+
+def _rows_to_send(store: JobStore, meta: JobMeta, info: ChunkInfo, rows: range, *, sparse: bool) -> list[int]:
+    if rows and (sparse or info.duplicates):
+        read = store.ready_rows if sparse else store.unequal_rows
+        return read(meta.id, rows.start, len(rows))
+    return list(rows)
 
 
 def chunk_infos(store: JobStore, meta: JobMeta, start: int) -> Iterator[tuple[int, ChunkInfo]]:
@@ -173,19 +180,25 @@ class _Draft:
         self._chunk_from = 0
         self._chunk_to = 0
 
-    def take(self, chunk: int, info: ChunkInfo, rows: list[int]) -> int:
-        """Take as many of a chunk's rows as fit; at least one into an empty shard."""
-        count, all_of_it = len(rows), len(rows) == info.rows
+    def take(self, chunk: int, info: ChunkInfo, rows: list[int], grown: list[int]) -> int:
+        """Take as many of a chunk's rows as fit; at least one into an empty shard.
+
+        `grown`: the bytes by which each row is longer than it was enqueued.
+        """
+        count, all_of_it = len(rows), len(rows) == info.sent
         room, seats = self._limits.bytes - self._bytes, self._limits.requests - self._inputs
         whole = info.bytes if all_of_it else count * info.max_row_bytes
         inputs = info.inputs or count if all_of_it else count * info.max_row_inputs
         # A chunk's mean will do: the limit of tokens is a soft one.
-        row_tokens = max(1, math.ceil(info.tokens / info.rows)) + self._limits.line_tokens
+        more = sum(grown)
+        row_tokens = max(1, math.ceil(info.tokens / info.sent)) + self._limits.line_tokens
+        row_tokens += math.ceil(more / count / BYTES_PER_TOKEN)
         paid_for = max((self._limits.tokens - self._tokens) / row_tokens, 0)
-        if inputs > seats or whole + count * self._limits.line_bytes > room or count > paid_for:
+        if inputs > seats or whole + count * self._limits.line_bytes + more > room or count > paid_for:
             # Only the largest row's size is known, so count each as that one.
             each = info.max_row_bytes + self._limits.line_bytes
-            count = max(min(count, seats // info.max_row_inputs, room // each, int(min(count, paid_for))), 0)
+            fitting = _fitting(each, grown, room) if more else room // each
+            count = max(min(count, seats // info.max_row_inputs, fitting, int(min(count, paid_for))), 0)
             whole, inputs = count * info.max_row_bytes, count * info.max_row_inputs
         if not self.rows:
             # A request larger than the setting still goes out, alone; enqueue has
@@ -196,7 +209,7 @@ class _Draft:
         if count > 0:
             self.rows += rows[:count]
             self._inputs += inputs
-            self._bytes += whole + count * self._limits.line_bytes
+            self._bytes += whole + count * self._limits.line_bytes + sum(grown[:count])
             self._tokens += count * row_tokens
             self._chunk_to = chunk + 1
         return count
@@ -208,3 +221,8 @@ class _Draft:
         planned = PlannedShard(manifest, f"{next_chunk},{next_row}", self._bytes)
         self.rows, self._bytes, self._inputs, self._tokens = [], 0, 0, 0
         return planned
+
+
+def _fitting(each: int, grown: list[int], room: int) -> int:
+    """How many rows fit into these bytes, of which each has grown."""
+    return bisect_right(list(itertools.accumulate(each + more for more in grown)), room)

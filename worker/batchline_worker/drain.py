@@ -10,7 +10,7 @@ import structlog
 
 from batchline_shared.errors import QueueUnavailableError
 from batchline_shared.ledger import Stage, redis_errors, server_name
-from batchline_worker.stages import clean, collect, plan, poll, settle, submit
+from batchline_worker.stages import clean, collect, deadline, live, notify, plan, poll, settle, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,9 @@ _WORK: dict[Stage, Callable[[WorkerContext], int]] = {
     Stage.COLLECT: collect.work,
     Stage.SETTLE: settle.work,
     Stage.CLEAN: clean.work,
+    Stage.DEADLINE: deadline.work,
+    Stage.LIVE: live.work,
+    Stage.NOTIFY: notify.work,
 }
 
 
@@ -47,6 +50,7 @@ class Drains:
         counts = dict.fromkeys(Stage, 1)
         counts[Stage.SUBMIT] = settings.parallel_uploads
         counts[Stage.COLLECT] = settings.parallel_collects
+        counts[Stage.NOTIFY] = settings.parallel_notices
         self._room = {stage: threading.BoundedSemaphore(count) for stage, count in counts.items()}
 
     def drain(self, stage: Stage) -> int:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Landing
-from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
 from batchline_shared.outcome_rows import encode_outcome, encode_unanswered
 from batchline_shared.pricing import token_counts
+from batchline_worker.copying import land_copies
+from batchline_worker.pile import Pile, outcome_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchline_shared.dialects.verdict import Verdict
-    from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Segment
+    from batchline_shared.ledger import ChunkInfo, JobMeta, JobStore, Landing, Segment
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.attempts import Attempt
+    from batchline_worker.reasking import Rounds
 
 __all__ = ["Lander", "RowNames", "lost_rows_of", "needed_chunks", "open_rows_of"]
 
@@ -44,7 +45,7 @@ class RowNames:
 
     def __init__(self, store: JobStore, meta: JobMeta, segment: Segment) -> None:
         """Read the ids, where the user gave any."""
-        self._meta = meta
+        self.meta = meta
         self._given: dict[int, str] | None = None
         if meta.given_ids:
             infos = store.infos(meta.id, segment.chunk_from, segment.chunk_to)
@@ -57,20 +58,34 @@ class RowNames:
                 self._given.update((row, name) for row, name in rows if row in wanted)
 
     def __getitem__(self, row: int) -> str:
-        return self._meta.default_id(row) if self._given is None else self._given[row]
+        return self.meta.default_id(row) if self._given is None else self._given[row]
 
 
 class Lander:
     """Collects outcomes and lands them in chunks. Landing a row twice changes nothing."""
 
-    def __init__(self, store: JobStore, job_id: str, names: RowNames, attempt: Attempt) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        job_id: str,
+        names: RowNames,
+        attempt: Attempt,
+        rounds: Rounds,
+        *,
+        live: bool = False,
+    ) -> None:
+        """Args: live: The outcomes are those of the live API, and cost its price."""
         self._store = store
+        self._live = live
         self._job_id = job_id
         self._names = names
         self._attempt = attempt
-        self._answers = _Pile()
-        self._failures = _Pile()
-        self._again = _Pile()
+        self._rounds = rounds
+        self._answers = Pile()
+        self._failures = Pile()
+        self._again = Pile()
+        self._back = Pile()
+        self._turns: list[bytes] = []
         self.landed = 0
         """Rows that got their outcome through this object."""
         self.deferred = 0
@@ -82,62 +97,61 @@ class Lander:
 
     def answered(self, row: int, verdict: Verdict, raw: bytes) -> None:
         """Add what the provider's line says of a row."""
-        line = encode_outcome(row, self._attempt.number, self._names[row], verdict, raw)
-        self.answered_rows += verdict.input_tokens > 0
-        self.input_tokens += verdict.input_tokens
-        self._add(row, line, verdict.error_type, token_counts(verdict))
+        self._count(verdict)
+        kind, message = self._attempt.said(verdict.error_type, verdict.message)
+        verdict = verdict._replace(error_type=kind, message=message)
+        self._add(row, self._line(row, verdict, raw), kind, token_counts(verdict, live=self._live))
+
+    def sent_back(self, row: int, verdict: Verdict, raw: bytes, turns: bytes) -> None:
+        """Add an answer that does not fit, and what the row's conversation grows by in the next attempt."""
+        self._count(verdict)
+        self._turns.append(turns)
+        if self._back.add(row, self._line(row, verdict, raw), token_counts(verdict, live=self._live)):
+            self.flush()
 
     def unanswered(self, row: int, error_type: ErrorType, message: str) -> None:
         """Add the outcome of a row for which there is no line."""
-        line = encode_unanswered(row, self._attempt.number, self._names[row], error_type, message)
-        self._add(row, line, error_type, {})
+        kind, message = self._attempt.said(error_type, message)
+        number, name, reasks = self._attempt.number, self._names[row], self._rounds.of(row).rounds
+        line = encode_unanswered(row, number, name, kind or error_type, message, reasks, live=self._live)
+        self._add(row, line, kind, {})
 
     def flush(self) -> None:
         """Land what is left."""
         if self._answers.rows:
-            self.landed += self._store.land(self._job_id, self._answers.take())
+            self._land(self._answers.take(), spare_waiting=False)
         if self._failures.rows:
             # Read twice, with a cancellation in between, a failure that waits must not become the last word.
-            self.landed += self._store.land(self._job_id, self._failures.take(), spare_waiting=True)
+            self._land(self._failures.take(), spare_waiting=True)
         if self._again.rows:
             self.deferred += self._store.defer(self._job_id, self._attempt.number, self._again.take())
+        if self._back.rows:
+            turns, self._turns = self._turns, []
+            self.deferred += self._store.defer(self._job_id, self._attempt.number, self._back.take(), turns)
+
+    def _line(self, row: int, verdict: Verdict, raw: bytes) -> bytes:
+        number, reasks = self._attempt.number, self._rounds.of(row).rounds
+        return encode_outcome(row, number, self._names[row], verdict, raw, reasks, live=self._live)
+
+    def _count(self, verdict: Verdict) -> None:
+        self.answered_rows += verdict.input_tokens > 0
+        self.input_tokens += verdict.input_tokens
+
+    def _land(self, landing: Landing, *, spare_waiting: bool) -> None:
+        landed = self._store.land_rows(self._job_id, landing, spare_waiting=spare_waiting)
+        self.landed += len(landed.rows)
+        if self._names.meta.duplicates:
+            # Should we die in between, settling does it.
+            self.landed += land_copies(self._store, self._names.meta, landed.rows, landed.lines)
 
     def _add(self, row: int, line: bytes, error_type: ErrorType | None, tokens: dict[str, int]) -> None:
-        if self._attempt.retries(error_type):
+        if self._attempt.retries(error_type, self._rounds.of(row).lately):
             full = self._again.add(row, line, tokens)
         else:
             pile = self._answers if error_type is None else self._failures
-            full = pile.add(row, line, {**_counts(error_type), **tokens})
+            full = pile.add(row, line, {**outcome_counts(error_type), **tokens})
         if full:
             self.flush()
-
-
-class _Pile:
-    """Rows that are to be written together."""
-
-    def __init__(self) -> None:
-        self.rows: list[int] = []
-        self._lines: list[bytes] = []
-        self._counts: list[dict[str, int]] = []
-        self._bytes = 0
-
-    def add(self, row: int, line: bytes, counts: dict[str, int]) -> bool:
-        """Add a row; whether the pile is as large as a chunk may be."""
-        self.rows.append(row)
-        self._lines.append(line)
-        self._counts.append(counts)
-        self._bytes += len(line)
-        return len(self.rows) == MAX_ROWS or self._bytes >= TARGET_BYTES
-
-    def take(self) -> Landing:
-        """The rows, leaving none."""
-        taken = Landing(self.rows, self._lines, self._counts)
-        self.rows, self._lines, self._counts, self._bytes = [], [], [], 0
-        return taken
-
-
-def _counts(error_type: ErrorType | None) -> dict[str, int]:
-    return {"succeeded": 1} if error_type is None else {"errored": 1, f"err.{error_type}": 1}
 
 
 def open_rows_of(store: JobStore, job_id: str, segment: Segment) -> list[int]:

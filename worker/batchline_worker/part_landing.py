@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from batchline_shared.ledger import ShardState
 from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames
+from batchline_worker.reasking import Reasker, Rounds
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, ShardWork
@@ -25,6 +26,8 @@ class OpenPart(NamedTuple):
 
     meta: JobMeta
     lander: Lander
+    reasker: Reasker | None
+    """Says which answers are sent back; None where each is the last word."""
 
 
 class Sums(NamedTuple):
@@ -99,9 +102,14 @@ class PartLanding:
         holder = self._shard if self._shard.carriage is None else self._rider(part)
         if meta is None or holder is None:
             return None
-        names = RowNames(self._context.jobs, meta, part.segment)
-        attempt = Attempt(part.attempt) if self._final else Attempt.of(meta, holder)
-        return OpenPart(meta, Lander(self._context.jobs, meta.id, names, attempt))
+        jobs, segment = self._context.jobs, part.segment
+        attempt = Attempt.ending(meta, part.attempt) if self._final else Attempt.of(meta, holder)
+        rounds = Rounds(jobs, meta, segment, part.attempt)
+        lander = Lander(jobs, meta.id, RowNames(jobs, meta, segment), attempt, rounds)
+        settings = self._context.settings
+        return OpenPart(
+            meta, lander, Reasker.of(jobs, settings, meta, segment, attempt=attempt, rounds=rounds)
+        )
 
     def _rider(self, part: Part) -> ShardWork | None:
         rider = self._context.work.shard(part.shard_id)

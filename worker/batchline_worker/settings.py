@@ -22,6 +22,9 @@ class WorkerSettings(Settings):
     parallel_collects: int = Field(default=2, ge=1)
     """Batches whose results one process reads at the same time."""
 
+    parallel_notices: int = Field(default=2, ge=1)
+    """Ends of jobs that one process tells at the same time; an endpoint may be slow."""
+
     log_format: Literal["json", "console"] = "json"
     """How log lines look: `json` for machines, `console` for people."""
 

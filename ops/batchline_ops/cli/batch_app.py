@@ -9,6 +9,8 @@ import typer
 from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     After,
     CursorFile,
+    Deadline,
+    Deduplicate,
     DryRun,
     Endpoint,
     Follow,
@@ -22,9 +24,14 @@ from batchline_ops.cli.batch_options import (  # noqa: TC001 - as below
     Metadata,
     Model,
     ModelFilter,
+    OnComplete,
+    OnDeadline,
+    PromptCacheTtl,
+    Reask,
     ResponseModel,
     RetentionS,
     Wait,
+    WebhookName,
 )
 from batchline_ops.cli.exit_codes import ExitCode  # noqa: TC001 - Typer resolves the annotations
 from batchline_ops.cli.session import JsonFlag, session_of
@@ -67,7 +74,11 @@ def create_from_file_command(
     linger: Linger = None,
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
+    deadline: Deadline = None,
+    on_deadline: OnDeadline = "cancel",
     max_cost: MaxCost = None,
+    on_complete: OnComplete = None,
+    webhook: WebhookName = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -88,7 +99,11 @@ def create_from_file_command(
             linger_s=linger,
             max_attempts=max_attempts,
             priority=priority,
+            deadline=deadline,
+            on_deadline=on_deadline,
             max_cost_usd=max_cost,
+            on_complete=on_complete,
+            webhook=webhook,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,
@@ -112,7 +127,14 @@ def submit_command(
     linger: Linger = None,
     max_attempts: MaxAttempts = None,
     priority: JobPriority = "normal",
+    deadline: Deadline = None,
+    on_deadline: OnDeadline = "cancel",
+    reask: Reask = 0,
     max_cost: MaxCost = None,
+    deduplicate: Deduplicate = False,  # noqa: FBT002 - a flag of the command line
+    prompt_cache: PromptCacheTtl = None,
+    on_complete: OnComplete = None,
+    webhook: WebhookName = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
     wait: Wait = False,  # noqa: FBT002 - a flag of the command line
     as_json: JsonFlag = False,  # noqa: FBT002 - as above
@@ -140,7 +162,14 @@ def submit_command(
             linger_s=linger,
             max_attempts=max_attempts,
             priority=priority,
+            deadline=deadline,
+            on_deadline=on_deadline,
+            reask=reask,
             max_cost_usd=max_cost,
+            deduplicate=deduplicate,
+            prompt_cache=prompt_cache,
+            on_complete=on_complete,
+            webhook=webhook,
             dry_run=dry_run,
             wait=wait,
             as_json=as_json or session.as_json,
@@ -237,6 +266,16 @@ def status_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = Fa
     session = session_of(context)
     with session.client() as client:
         return show_job(client, job_id, as_json=as_json or session.as_json)
+
+
+@batch_app.command("deliveries")
+def deliveries_command(context: typer.Context, job_id: JobId, as_json: JsonFlag = False) -> ExitCode:  # noqa: FBT002
+    """Show who was told that a job has ended, each attempt, and when the next one is."""
+    from batchline_ops.cli.deliveries import show_deliveries
+
+    session = session_of(context)
+    with session.client() as client:
+        return show_deliveries(client, job_id, as_json=as_json or session.as_json)
 
 
 @batch_app.command("watch")

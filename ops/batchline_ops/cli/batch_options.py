@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,8 @@ from batchline_ops.cli.durations import seconds
 __all__ = [
     "After",
     "CursorFile",
+    "Deadline",
+    "Deduplicate",
     "DryRun",
     "Endpoint",
     "Follow",
@@ -22,9 +24,14 @@ __all__ = [
     "Metadata",
     "Model",
     "ModelFilter",
+    "OnComplete",
+    "OnDeadline",
+    "PromptCacheTtl",
+    "Reask",
     "ResponseModel",
     "RetentionS",
     "Wait",
+    "WebhookName",
 ]
 
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="As submit printed it.")]
@@ -47,6 +54,13 @@ MaxCost = Annotated[
         metavar="USD",
         help="Refuse what costs more by its input alone; hold what has cost as much.",
     ),
+]
+Deduplicate = Annotated[
+    bool, typer.Option("--deduplicate", help="Send equal requests once; each still gets its outcome.")
+]
+PromptCacheTtl = Annotated[
+    Literal["5m", "1h"] | None,
+    typer.Option("--prompt-cache", help="How long Anthropic keeps the prompt that the requests share."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would cost, and enqueue nothing.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the job until it has ended, as watch does.")]
@@ -97,6 +111,28 @@ MaxAttempts = Annotated[
         show_default="as the settings say",
     ),
 ]
+OnComplete = Annotated[
+    str | None,
+    typer.Option(
+        "--on-complete",
+        metavar="TASK[@QUEUE]",
+        help="Celery task of your own app that is sent the job's id once it has ended.",
+    ),
+]
+WebhookName = Annotated[
+    str | None,
+    typer.Option(
+        "--webhook", metavar="NAME", help="Endpoint of the workers' settings that is told once it has ended."
+    ),
+]
+Reask = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=10,
+        help="How often an answer that breaks the response model's schema is sent back to be corrected.",
+    ),
+]
 RetentionS = Annotated[
     int | None,
     typer.Option(min=0, help="Seconds to keep the job once it has ended; 0: until it is deleted."),
@@ -108,5 +144,21 @@ Linger = Annotated[
         metavar="DURATION",
         help="Wait so long (30s, 5m, 1h) for requests of other jobs to share a batch with; 0: share none.",
         show_default="as the settings say",
+    ),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        "--deadline",
+        metavar="TIME",
+        help="Until when requests may be run in batches: 90m, 6h, 2d, or a moment with its time zone. "
+        "Then the job ends with what is done.",
+    ),
+]
+OnDeadline = Annotated[
+    Literal["cancel", "live"],
+    typer.Option(
+        "--on-deadline",
+        help="What becomes of the rest: cancel ends it as expired, live asks it one by one at full price.",
     ),
 ]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from batchline_ops.cli.costing import cost_text, usd
 from batchline_ops.cli.output import safe_text
-from batchline_shared.ledger import JobStatus
+from batchline_shared.ledger import JobStatus, OnDeadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +75,8 @@ def job_grid(job: JobInfo) -> Table:
     grid.add_row("Model", safe_text(job.model))
     pending = f", {job.pending:,} pending" if job.pending else ""
     grid.add_row("Requests", f"{job.total:,}: {job.succeeded:,} succeeded, {job.errored:,} failed{pending}")
+    if job.duplicates:
+        grid.add_row("Duplicates", f"{job.duplicates:,} not sent: each equals an earlier one")
     if job.errors:
         grid.add_row("Failures", ", ".join(f"{kind} {count:,}" for kind, count in sorted(job.errors.items())))
     if job.input_tokens or job.output_tokens:
@@ -89,6 +91,9 @@ def job_grid(job: JobInfo) -> Table:
             "Metadata", safe_text(", ".join(f"{key}={value}" for key, value in job.metadata.items()))
         )
     grid.add_row("Created", _moment(job.created_at))
+    if job.deadline is not None:
+        then = ", then live" if job.on_deadline is OnDeadline.LIVE else ""
+        grid.add_row("Deadline", _moment(job.deadline) + then)
     if job.submitted_at is not None:
         grid.add_row("Submitted", _moment(job.submitted_at))
     if job.finished_at is not None:

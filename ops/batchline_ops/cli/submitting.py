@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchline.estimating import dollars
 from batchline.files import enqueue_file, estimate_file
+from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
 from batchline_ops.cli.costing import show_estimate
+from batchline_ops.cli.deadlines import parse_deadline
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.job_views import job_json
 from batchline_ops.cli.jobs import follow
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchline.client import BatchClient
+    from batchline.deadline import Action
     from batchline.job import Job
+    from batchline.prompt_cache import PromptCache
 
 __all__ = ["create_from_file", "parse_metadata", "submit_requests"]
 
@@ -37,7 +41,11 @@ def create_from_file(
     linger_s: float | None,
     max_attempts: int | None,
     priority: str,
+    deadline: str | None,
+    on_deadline: Action,
     max_cost_usd: float | None,
+    on_complete: str | None,
+    webhook: str | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -56,8 +64,11 @@ def create_from_file(
         linger_s=linger_s,
         retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
         priority=priority,
+        deadline=parse_deadline(deadline),
+        on_deadline=on_deadline,
         endpoint=endpoint or "",
         max_cost_usd=dollars(max_cost_usd),
+        hooks=Hooks.checked(client.connection.settings, on_complete=on_complete, webhook=webhook),
     )
     return _announce(client.job(job_id), wait=wait, as_json=as_json)
 
@@ -77,7 +88,14 @@ def submit_requests(
     linger_s: float | None,
     max_attempts: int | None,
     priority: str,
+    deadline: str | None,
+    on_deadline: Action,
+    reask: int,
     max_cost_usd: float | None,
+    deduplicate: bool,
+    prompt_cache: PromptCache | None,
+    on_complete: str | None,
+    webhook: str | None,
     dry_run: bool,
     wait: bool,
     as_json: bool,
@@ -90,7 +108,13 @@ def submit_requests(
         with lines.naming_lines():
             if dry_run:
                 estimate = client.estimate(
-                    model, answer, lines, max_tokens=max_tokens, temperature=temperature, endpoint=endpoint
+                    model,
+                    answer,
+                    lines,
+                    max_tokens=max_tokens,
+                    temperature=temperature,
+                    endpoint=endpoint,
+                    deduplicate=deduplicate,
                 )
                 return show_estimate(estimate, as_json=as_json)
             job = client.enqueue(
@@ -105,7 +129,14 @@ def submit_requests(
                 linger_s=linger_s,
                 retry=RetryPolicy.default(client.connection.settings, max_attempts=max_attempts),
                 priority=priority,
+                deadline=parse_deadline(deadline),
+                on_deadline=on_deadline,
+                reask=reask,
                 max_cost_usd=max_cost_usd,
+                deduplicate=deduplicate,
+                prompt_cache=prompt_cache,
+                on_complete=on_complete,
+                webhook=webhook,
                 endpoint=endpoint,
             )
     return _announce(job, wait=wait, as_json=as_json)

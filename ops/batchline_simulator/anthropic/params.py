@@ -8,7 +8,7 @@ from typing import Any
 
 from batchline_simulator.anthropic import models
 from batchline_simulator.anthropic.errors import Problem
-from batchline_simulator.anthropic.tools import format_problem, tools_problem
+from batchline_simulator.anthropic.tools import format_problem, tools_problem, unanswered_call
 from batchline_simulator.config import SimulatorConfig
 
 Params = dict[str, Any]
@@ -62,6 +62,7 @@ class Rules:
             _bad_fields,
             _bad_max_tokens,
             _bad_messages,
+            unanswered_call,
             _bad_mode,
             self._bad_sampling,
             self._bad_blocks,

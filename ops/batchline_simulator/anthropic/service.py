@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from batchline_simulator.anthropic.batch_routes import BatchRoutes
 from batchline_simulator.anthropic.errors import error_response, new_request_id
+from batchline_simulator.anthropic.live_route import MessageRoute
 from batchline_simulator.anthropic.trade import AnthropicTrade
 from batchline_simulator.core import BatchLife, Workshop
 from batchline_simulator.file_table import FileTable
@@ -64,12 +65,14 @@ class AnthropicService:
         trade = AnthropicTrade(workshop, files)
         self.life = BatchLife(workshop, trade)
         self._batches = BatchRoutes(trade, self.life)
+        self._messages = MessageRoute(workshop)
         self._gateway = Gateway(AnthropicFace(workshop.config.api_keys), workshop.board, log)
 
     def routes(self) -> list[Route]:
         """Make the routes."""
         route, batches = self._gateway.route, self._batches
         return [
+            route("/v1/messages", "POST", "anthropic.messages.create", self._messages.create),
             route(_BATCHES, "POST", "anthropic.batches.create", batches.create),
             route(_BATCHES, "GET", "anthropic.batches.list", batches.list),
             route(_BATCH, "GET", "anthropic.batches.retrieve", batches.retrieve),

@@ -42,6 +42,28 @@ def format_problem(params: dict[str, Any]) -> str | None:
     return budget_problem(schemas)
 
 
+def unanswered_call(params: dict[str, Any]) -> str | None:
+    """Return what is wrong with a call to a tool that the next turn does not give the result of, or None."""
+    turns = params["messages"]
+    for place, (turn, after) in enumerate(zip(turns, [*turns[1:], {}], strict=True)):
+        given = {block.get("tool_use_id") for block in _blocks(after, "tool_result")}
+        missing = [
+            str(block.get("id")) for block in _blocks(turn, "tool_use") if block.get("id") not in given
+        ]
+        if missing:
+            return (
+                f"messages.{place}: `tool_use` ids were found without `tool_result` blocks immediately after:"
+                f" {', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block"
+                " in the next message."
+            )
+    return None
+
+
+def _blocks(turn: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    content = turn.get("content")
+    return [block for block in content if block["type"] == kind] if isinstance(content, list) else []
+
+
 def _bad_tool(where: str, tool: Any) -> str | None:
     if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
         return f"{where}.custom.name: Field required"

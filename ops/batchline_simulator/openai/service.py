@@ -14,6 +14,7 @@ from batchline_simulator.openai.all_endpoints import all_endpoints
 from batchline_simulator.openai.batch_routes import BatchRoutes
 from batchline_simulator.openai.errors import call_error, envelope
 from batchline_simulator.openai.file_routes import FileRoutes
+from batchline_simulator.openai.live_routes import LIVE_CALLS, live_handler
 from batchline_simulator.openai.trade import OpenAiTrade
 from batchline_simulator.quirks import Quirks
 from batchline_simulator.request_log import RequestLog
@@ -59,7 +60,8 @@ class OpenAiService:
 
     def __init__(self, workshop: Workshop, log: RequestLog) -> None:
         files = FileTable(workshop.database, workshop.config.data_dir / "files", provider="openai")
-        trade = OpenAiTrade(workshop, files, all_endpoints())
+        self._shop, self._endpoints = workshop, all_endpoints()
+        trade = OpenAiTrade(workshop, files, self._endpoints)
         self.life = BatchLife(workshop, trade)
         self._files = FileRoutes(trade)
         self._batches = BatchRoutes(trade, self.life)
@@ -80,6 +82,10 @@ class OpenAiService:
             route("/v1/batches", "GET", "batches.list", batches.list),
             route("/v1/batches/{batch_id}", "GET", "batches.retrieve", batches.retrieve),
             route("/v1/batches/{batch_id}/cancel", "POST", "batches.cancel", batches.cancel),
+            *(
+                route(path, "POST", call, live_handler(self._shop, self._endpoints[path]))
+                for path, call in LIVE_CALLS.items()
+            ),
         ]
 
     def _route(self, path: str, method: str, call: str, handler: Handler) -> Route:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline_shared.dialects.anthropic_caching import prompt_marker
 from batchline_shared.dialects.anthropic_messages import Conversation, converted, joined
 from batchline_shared.dialects.anthropic_models import (
     most_tokens,
@@ -24,6 +25,7 @@ from batchline_shared.dialects.anthropic_options import (
     thinks,
     unsampled,
 )
+from batchline_shared.dialects.anthropic_reasking import sent_back
 from batchline_shared.dialects.anthropic_results import answer_text, classify
 from batchline_shared.dialects.base import FileLine, Limits
 from batchline_shared.dialects.messages import encode
@@ -50,9 +52,11 @@ class AnthropicMessages:
 
     provider = "anthropic"
     endpoint = "/v1/messages"
+    conversation_field = "messages"
     id_field = "custom_id"
     one_template = False
     inputs = None
+    prompt_marker = staticmethod(prompt_marker)
 
     def __init__(self, account: Account) -> None:
         """See `Dialect`."""
@@ -187,6 +191,10 @@ class AnthropicMessages:
     def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
         """See `Dialect`."""
         return answer_text(line, structured=structured)
+
+    def reask(self, line: Mapping[str, Any], said: str) -> bytes | None:
+        """See `Dialect`."""
+        return sent_back(line, said)
 
 
 def _answer_form(body: Mapping[str, Any], response_model: type[BaseModel]) -> dict[str, Any]:

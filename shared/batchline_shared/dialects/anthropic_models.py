@@ -14,6 +14,7 @@ import re
 from typing import Final
 
 __all__ = [
+    "least_cached_tokens",
     "most_tokens",
     "takes_forced_tools",
     "takes_format",
@@ -42,6 +43,20 @@ _MOST_TOKENS: Final = (((3, 5), 4_096), ((3, 7), 8_192), (_NEWEST, 32_000))
 """Below this version → tokens that every such model can answer with."""
 
 
+_LEAST_CACHED: Final = {
+    ("haiku", (3, 0)): 2048,
+    ("haiku", (3, 5)): 2048,
+    ("haiku", (4, 5)): 4096,
+    ("opus", (4, 5)): 4096,
+    ("opus", (4, 6)): 4096,
+    ("opus", (4, 7)): 2048,
+}
+"""Tokens of the shortest prompt that is cached, where it is longer than its generation's usual one.
+
+Source: Anthropic's guide to prompt caching as others quote it, read 2026-11. A mark on less costs nothing.
+"""
+
+
 def takes_sampling(model_name: str) -> bool:
     """Whether a model takes `temperature`, `top_p` and `top_k`, under the API version that takes them."""
     return _version(model_name) <= _LAST_SAMPLED
@@ -66,6 +81,16 @@ def most_tokens(model_name: str) -> int:
     """What `max_tokens` may be for sure: Anthropic demands one, and only used tokens cost."""
     version = _version(model_name)
     return next((tokens for below, tokens in _MOST_TOKENS if version < below), _MOST_TOKENS[-1][1])
+
+
+def least_cached_tokens(model_name: str) -> int:
+    """Tokens of the shortest prompt that a model caches; of one that is not known, the shortest of all."""
+    version = _version(model_name)
+    usual = 1024 if version < (5, 0) or "sonnet" in model_name else 512
+    return next(
+        (tokens for (family, of), tokens in _LEAST_CACHED.items() if of == version and family in model_name),
+        usual,
+    )
 
 
 def _version(model_name: str) -> tuple[int, int]:

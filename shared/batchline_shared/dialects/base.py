@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
     from batchline_shared.accounts import Account
     from batchline_shared.dialects.verdict import Verdict
 
-__all__ = ["Dialect", "FileLine", "Limits"]
+__all__ = ["Dialect", "FileLine", "Limits", "PromptMarker"]
 
 
 class Limits(NamedTuple):
@@ -45,6 +45,15 @@ class FileLine(NamedTuple):
     """The response schema, where a batch may hold only one; None elsewhere, and where there is none."""
 
 
+class PromptMarker(NamedTuple):
+    """How the prompt that requests share is marked for the provider to cache."""
+
+    template: dict[str, Any]
+    """The job's, with its marks."""
+    mark: Callable[[Any], Any]
+    """Gives a conversation with its marks; one that shares nothing stays as it is."""
+
+
 class Dialect(Protocol):
     """One provider endpoint's form of requests and answers.
 
@@ -65,9 +74,20 @@ class Dialect(Protocol):
     id_field: str
     """The field of a request and of a result line that bears the request's id."""
 
+    conversation_field: str
+    """The field of a request's body that holds the conversation."""
+
     @property
     def inputs(self) -> Callable[[bytes], int] | None:
         """A function that says what a row counts of `Limits.max_requests`; None: each counts one."""
+        ...
+
+    @property
+    def prompt_marker(self) -> Callable[[Mapping[str, Any], Sequence[Any], str], PromptMarker] | None:
+        """A function of a template, the first conversations and a time to keep (`5m`, `1h`); never raises.
+
+        None: the provider caches by itself.
+        """
         ...
 
     def __init__(self, account: Account) -> None:
@@ -155,5 +175,18 @@ class Dialect(Protocol):
         """The answer in a result line; None where there is none.
 
         Where it is JSON (`structured`), it comes out of the code fence that some models put it in.
+        """
+        ...
+
+    def reask(self, line: Mapping[str, Any], said: str) -> bytes | None:
+        """What a conversation grows by when the answer in a result line is sent back.
+
+        Args:
+            line: A line whose answer is whole, but does not fit.
+            said: What is wrong with it.
+
+        Returns:
+            The answer as the model's turn and what is said as the user's (see `reasking.turns`); None where
+            the line holds nothing that could be sent back.
         """
         ...

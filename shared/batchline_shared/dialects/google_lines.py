@@ -21,6 +21,7 @@ from batchline_shared.dialects.google_options import (
 )
 from batchline_shared.dialects.google_results import answer_text, classify
 from batchline_shared.dialects.messages import encode
+from batchline_shared.dialects.reasking import turns
 from batchline_shared.dialects.sampling import check_sampling
 from batchline_shared.errors import InvalidInputError, InvalidRequestError
 
@@ -48,9 +49,11 @@ class GoogleLines:
 
     provider: str
     endpoint = "/generateContent"
+    conversation_field = "contents"
     id_field: str
     one_template: bool
     inputs = None
+    prompt_marker = None
     most: Limits
     """What a batch may hold where the account does not say otherwise."""
     reserved: Mapping[str, str]
@@ -200,6 +203,15 @@ class GoogleLines:
     def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
         """See `Dialect`."""
         return answer_text(line, structured=structured)
+
+    def reask(self, line: Mapping[str, Any], said: str) -> bytes | None:
+        """See `Dialect`. Thoughts and their signatures stay behind: only calls to tools need them."""
+        text = answer_text(line, structured=False)
+        if text is None or not text.strip():
+            return None
+        return turns(
+            {"role": "model", "parts": [{"text": text}]}, {"role": "user", "parts": [{"text": said}]}
+        )
 
     def _conversation(self, messages: Any, row: int) -> Conversation:
         try:

@@ -14,6 +14,7 @@ from batchline_shared.dialects.base import FileLine, Limits
 from batchline_shared.dialects.messages import encode
 from batchline_shared.dialects.openai_options import check_options
 from batchline_shared.dialects.openai_results import answer_text, classify
+from batchline_shared.dialects.reasking import turns
 from batchline_shared.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class OpenAILines:
     id_field = "custom_id"
     one_template = False
     inputs: Callable[[bytes], int] | None = None
+    prompt_marker = None
     endpoint: str
     conversation_field: str
     """The body's field that holds the conversation."""
@@ -139,3 +141,10 @@ class OpenAILines:
     def answer_text(self, line: Mapping[str, Any], *, structured: bool) -> str | None:
         """See `Dialect`."""
         return answer_text(line, structured=structured)
+
+    def reask(self, line: Mapping[str, Any], said: str) -> bytes | None:
+        """See `Dialect`. Chat and responses write these turns alike."""
+        text = answer_text(line, structured=False)
+        if text is None or not text.strip():
+            return None
+        return turns({"role": "assistant", "content": text}, {"role": "user", "content": said})

@@ -6,16 +6,31 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 
 from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
+from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
+from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
+from batchline_shared.ledger.deliveries import Deliveries
+from batchline_shared.ledger.delivery_records import (
+    Attempted,
+    DeliveryError,
+    DeliveryKind,
+    DeliveryState,
+    DeliveryWork,
+    Ending,
+)
+from batchline_shared.ledger.duplicates import Copies
 from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
+from batchline_shared.ledger.live_calls import LiveCalls
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
 from batchline_shared.ledger.pools import Berth, Pools, half_of, pool_of
+from batchline_shared.ledger.reasks import Note, NoteReader
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.ride_records import Carriage, Ride
 from batchline_shared.ledger.row_moves import Landing
+from batchline_shared.ledger.timers import Timers
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import (
     JobWork,
@@ -33,17 +48,32 @@ __all__ = [
     "Admission",
     "Admitted",
     "Advanced",
+    "Attempted",
+    "BatchIndex",
     "Berth",
     "Carriage",
     "ChunkInfo",
+    "Copies",
+    "Deadline",
+    "Deliveries",
+    "DeliveryError",
+    "DeliveryKind",
+    "DeliveryState",
+    "DeliveryWork",
+    "Ending",
     "Gates",
     "InputChunk",
     "JobMeta",
     "JobStatus",
     "JobStore",
+    "JobTimer",
     "JobWork",
     "Landing",
+    "LiveCalls",
     "Manifest",
+    "Note",
+    "NoteReader",
+    "OnDeadline",
     "Overview",
     "Pools",
     "Priority",
@@ -53,6 +83,7 @@ __all__ = [
     "ShardState",
     "ShardWork",
     "Stage",
+    "Timers",
     "TooLarge",
     "Wait",
     "WorkQueue",

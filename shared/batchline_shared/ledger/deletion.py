@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchline_shared.errors import JobNotFoundError
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.deadlines import timer_of
 from batchline_shared.ledger.scripts import Scripts
+from batchline_shared.ledger.timers import timer_keys
 from batchline_shared.ledger.work_records import Stage
 
 if TYPE_CHECKING:
@@ -54,8 +56,10 @@ class Deletion:
                     keys.due(partition, Stage.CLEAN),
                     keys.due(partition, Stage.PLAN),
                     keys.tally(partition),
+                    *timer_keys(job_id),
+                    keys.due(partition, Stage.NOTIFY),
                 ],
-                args=[keys.work_prefix(partition), _GRACE_S * 1000, job_id],
+                args=[keys.work_prefix(partition), _GRACE_S * 1000, job_id, timer_of(job_id)],
             )
         )
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from batchline_shared.errors import JobNotFoundError, LedgerError, QueueUnavailableError
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.duplicates import Duplicates
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.payload import STAGING_S
 from batchline_shared.ledger.records import STAGING, JobMeta, JobStatus
-from batchline_shared.ledger.row_moves import RowMoves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ __all__ = ["JobStore"]
 _PAGE = 100
 
 
-class JobStore(RowMoves):
+class JobStore(Duplicates):
     """Records, payload and outcomes of jobs (`keys.meta` and the other keys with a job's tag)."""
 
     def __init__(self, client: Redis, *, durable: bool = True) -> None:
@@ -144,6 +144,15 @@ class JobStore(RowMoves):
                 keys=[keys.meta(job_id)], args=[f",{','.join(since)},", to, keys.events(job_id), stamp]
             )
         )
+
+    def pass_deadline(self, job_id: str, message: str) -> int:
+        """Note that a job's deadline has passed.
+
+        Returns:
+            1 when it has, by this call or before; 0 when the job has ended, is being cancelled or has none;
+            less than 0 when it has not been reached: the milliseconds that are left.
+        """
+        return int(self._scripts.pass_deadline(keys=[keys.meta(job_id)], args=[message, keys.events(job_id)]))
 
     def explain(self, job_id: str, message: str) -> None:
         """Say what keeps a job waiting; shown beside its status."""

@@ -33,12 +33,17 @@ __all__ = [
     "admission",
     "admission_prefix",
     "again",
+    "asked",
     "attempts",
+    "batch_shard",
     "berths",
     "berths_prefix",
+    "copies",
     "created_batches",
+    "delivery",
     "done",
     "due",
+    "duplicates",
     "events",
     "gate",
     "idempotency",
@@ -46,12 +51,14 @@ __all__ = [
     "index",
     "input_chunks",
     "job_keys",
+    "live_calls",
     "meta",
     "outcomes",
     "partition_of",
     "passengers",
     "pool",
     "ready",
+    "reasks",
     "shards",
     "sweep",
     "tally",
@@ -121,6 +128,16 @@ def created_batches(route: str) -> str:
     return f"{PREFIX}:batches:{route}"
 
 
+def batch_shard(route: str, batch_id: str) -> str:
+    """String: the id of the shard that a provider's batch is, by account and the provider's id.
+
+    Only where the provider sends hints that a batch has ended. A worker writes it once the batch is recorded
+    and deletes it once it has ended. TTL: four days, longer than such a batch can run, for one that ends
+    otherwise. Losing it costs the wait for the next poll.
+    """
+    return f"{PREFIX}:batch:{route}:{batch_id}"
+
+
 def meta(job_id: str) -> str:
     """Hash: the job's record (`records.JobMeta`): status, template, counts, times.
 
@@ -133,7 +150,10 @@ def meta(job_id: str) -> str:
 
 
 def input_chunks(job_id: str) -> str:
-    """Hash: chunk number → zstd of up to 500 request rows, one JSON value a line. TTL as `meta`."""
+    """Hash: chunk number → zstd of up to 500 request rows, one JSON value a line. TTL as `meta`.
+
+    The row of a request in `duplicates` is the number of the one that it equals.
+    """
     return f"{PREFIX}:{{{job_id}}}:in"
 
 
@@ -150,6 +170,23 @@ def identifiers(job_id: str) -> str:
     return f"{PREFIX}:{{{job_id}}}:ids"
 
 
+def duplicates(job_id: str) -> str:
+    """Bitmap: bit n is set where row n equals an earlier one: it is never sent, and gets that one's outcome.
+
+    Written at enqueue, where the job asks for it; absent otherwise. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:dup"
+
+
+def copies(job_id: str) -> str:
+    """Hash: `row,part` → zstd of a JSON array of up to 500 `[row, custom id or null]` that equal the first.
+
+    Only rows that others equal have fields; parts count from 0 without a gap. Written at enqueue.
+    TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:copies"
+
+
 def done(job_id: str) -> str:
     """Bitmap: bit n is set once row n has its outcome. What makes an outcome exactly one. TTL as `meta`."""
     return f"{PREFIX}:{{{job_id}}}:done"
@@ -159,7 +196,8 @@ def again(job_id: str) -> str:
     """Bitmap: bit n is set while row n waits for another attempt, its failure being in `attempts`.
 
     `defer.lua` sets it, `land.lua` clears it with the row's outcome, the next attempt makes `ready` of it.
-    A row that is in neither `done`, `again` nor `ready`, when no shard is open, was lost. TTL as `meta`.
+    A row that is in none of `done`, `again`, `ready` and `duplicates`, when no shard is open, was lost.
+    TTL as `meta`.
     """
     return f"{PREFIX}:{{{job_id}}}:again"
 
@@ -173,12 +211,31 @@ def ready(job_id: str) -> str:
     return f"{PREFIX}:{{{job_id}}}:ready"
 
 
+def asked(job_id: str) -> str:
+    """Bitmap: bit n is set once row n has been asked through the live API, or is about to be.
+
+    `mark_asked.lua` sets it before the call, so that a row without an outcome whose bit is set is one whose
+    answer was lost, and is never asked again by itself. `unmark_asked.lua` clears it after a refusal for
+    now; a user's retry drops it. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:asked"
+
+
 def attempts(job_id: str) -> str:
     """Hash: number (0…) → zstd of up to 500 outcome rows that were not the last word: each was tried again.
 
     Appended by `defer.lua`, and by `take_back.lua` for a user's retry. TTL as `meta`.
     """
     return f"{PREFIX}:{{{job_id}}}:tries"
+
+
+def reasks(job_id: str) -> str:
+    """Hash: what was added to the conversations of rows whose answers were sent back (`ledger.reasks`).
+
+    Block of 500 rows → number of its parts; `block:part` → zstd of one note a line. Appended by `defer.lua`
+    together with the failure, and by `take_back.lua` with what `Job.reask` takes back. TTL as `meta`.
+    """
+    return f"{PREFIX}:{{{job_id}}}:asks"
 
 
 def outcomes(job_id: str) -> str:
@@ -197,9 +254,22 @@ def events(job_id: str) -> str:
 
 def job_keys(job_id: str) -> list[str]:
     """Every key with the job's tag, `meta` first."""
-    return [
-        f(job_id) for f in (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready)
-    ]
+    names = (
+        meta,
+        input_chunks,
+        index,
+        identifiers,
+        done,
+        outcomes,
+        again,
+        attempts,
+        ready,
+        asked,
+        duplicates,
+        copies,
+        reasks,
+    )
+    return [name(job_id) for name in names]
 
 
 def partition_of(job_id: str) -> int:
@@ -207,8 +277,13 @@ def partition_of(job_id: str) -> int:
     return crc32(job_id.encode()) % PARTITIONS
 
 
+def delivery(job_id: str, kind: str, number: int) -> str:
+    """Not a key, but a member of `due`, as a job's id is: what is told of its `number`th end, and how."""
+    return f"{job_id}-{kind}-{number}"
+
+
 def due(partition: int, stage: str) -> str:
-    """Sorted set: job or shard id → when a worker should next look at it, in one of the stages.
+    """Sorted set: job, shard, timer or delivery → when a worker should next look at it, in one of the stages.
 
     A lease moves the score to the end of the lease, which makes it its own
     redelivery. No TTL: losing it loses work.
@@ -217,13 +292,13 @@ def due(partition: int, stage: str) -> str:
 
 
 def work(partition: int, member: str) -> str:
-    """Hash: the work record of a job (`work_records.JobWork`) or shard (`work_records.ShardWork`).
+    """Hash: a work record; see `work_records`, `deadlines` for timers, and `delivery_records`.
 
     Written only by scripts that check the lease's token; a rider's also by those that check that it rides in
-    the carrier whose worker calls them. TTL: none while the
-    job lives, `retention_s` after, so that an audit can still pair batches. With a job that is
-    deleted its work goes at once, but for shards whose files are still at the provider: those
-    are due for cleaning up, and go within two days.
+    the carrier whose worker calls them. TTL: none while the job lives, `retention_s` after, so that an audit
+    can still pair batches. With a job that is deleted its work goes at once, but for shards whose files are
+    still at the provider: those are due for cleaning up, and go within two days. A timer goes
+    when it has been seen to, or the job ends.
     """
     return work_prefix(partition) + member
 
@@ -305,3 +380,12 @@ def admission_prefix(route: str) -> str:
       those that are ahead of the model's clock. Both vanish with the last that waits.
     """
     return f"{PREFIX}:{{r:{route}}}:admission:"
+
+
+def live_calls(route: str) -> str:
+    """String: when a provider account may next be asked through the live API, in milliseconds.
+
+    Workers move it on with each call (`take_live.lua`) and after a refusal for now (`pause_live.lua`).
+    TTL: a minute beyond that time; without it, there is nothing to wait for.
+    """
+    return f"{PREFIX}:{{r:{route}}}:live"

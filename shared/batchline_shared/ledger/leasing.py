@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.deadlines import JobTimer
+from batchline_shared.ledger.delivery_records import DeliveryWork
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.scripts import Scripts
 from batchline_shared.ledger.work_records import JobWork, ShardWork, Stage
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Advanced", "Leasing", "advanced", "flat"]
 
-_Work = TypeVar("_Work", JobWork, ShardWork)
+_Work = TypeVar("_Work", JobWork, ShardWork, JobTimer, DeliveryWork)
 
 _log = logging.getLogger("batchline.ledger")
 
@@ -68,6 +70,10 @@ class Leasing:
         """
         return self._leased(stage, limit, ShardWork.read)
 
+    def lease_deliveries(self, limit: int) -> list[DeliveryWork]:
+        """Lease up to `limit` deliveries that are due; see `lease_shards` for malformed records."""
+        return self._leased(Stage.NOTIFY, limit, DeliveryWork.read)
+
     def _leased(
         self, stage: Stage, limit: int, read: Callable[[str, dict[bytes, bytes]], _Work]
     ) -> list[_Work]:
@@ -97,7 +103,7 @@ class Leasing:
                 break
         return taken
 
-    def renew(self, member: ShardWork | JobWork, stage: Stage) -> bool:
+    def renew(self, member: ShardWork | JobWork | DeliveryWork, stage: Stage) -> bool:
         """Lengthen a lease by its full time; False when it is lost."""
         partition = self._partition(member)
         return bool(
@@ -124,8 +130,8 @@ class Leasing:
         return {stage: sum(counts[i * each : (i + 1) * each]) for i, stage in enumerate(Stage)}
 
     @staticmethod
-    def _partition(member: ShardWork | JobWork) -> int:
-        return keys.partition_of(member.job_id if isinstance(member, ShardWork) else member.id)
+    def _partition(member: ShardWork | JobWork | DeliveryWork) -> int:
+        return keys.partition_of(member.id if isinstance(member, JobWork) else member.job_id)
 
     def _call(
         self,

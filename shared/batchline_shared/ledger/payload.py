@@ -5,6 +5,8 @@ Plain reads and idempotent writes; what must happen at once is in `jobs`.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchline_shared.errors import LedgerError
@@ -12,7 +14,7 @@ from batchline_shared.ledger import keys
 from batchline_shared.ledger.chunks import pack, pack_json, unpack, unpack_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from redis import Redis
 
@@ -39,6 +41,13 @@ class ChunkInfo(NamedTuple):
     """The most that one row counts. Embeddings count each of their texts."""
     tokens: int = 0
     """Input tokens of its rows, as estimated, without what all of the job's rows share."""
+    duplicates: int = 0
+    """Rows of it that equal an earlier one, and hold no more than its number."""
+
+    @property
+    def sent(self) -> int:
+        """Rows of it that are sent."""
+        return self.rows - self.duplicates
 
 
 class InputChunk(NamedTuple):
@@ -49,6 +58,8 @@ class InputChunk(NamedTuple):
     rows: list[bytes]
     custom_ids: list[str] | None
     """None where the ids are the default ones."""
+    duplicates: Sequence[int] = ()
+    """Rows that equal an earlier one."""
 
 
 class RowTally(NamedTuple):
@@ -77,6 +88,8 @@ class Payload:
                 pipe.hset(keys.index(job_id), str(chunk.number), ",".join(map(str, chunk.info)))
                 if chunk.custom_ids is not None:
                     pipe.hset(keys.identifiers(job_id), str(chunk.number), pack_json(chunk.custom_ids))
+                for row in chunk.duplicates:
+                    pipe.setbit(keys.duplicates(job_id), row, 1)
             # Tells others that this enqueue is alive; see `staged`.
             pipe.hincrby(keys.meta(job_id), "staged", len(chunks))
             for key in keys.job_keys(job_id):
@@ -125,16 +138,24 @@ class Payload:
             names = [str(n) for n in chunks[at : at + _READ_AHEAD]]
             yield from _present(job_id, self._client.hmget(key, names))
 
+    def unequal_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
+        """Those of `rows` rows from `first_row` on that equal no earlier one: the rows that are sent."""
+        return self._in_none_of(job_id, first_row, rows, keys.duplicates)
+
     def open_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
-        """Those of `rows` rows from `first_row` on that have no outcome yet."""
-        return _unset(first_row, rows, self._bits(keys.done(job_id), first_row, rows))
+        """Those of `rows` rows from `first_row` on that are sent and have no outcome yet."""
+        return self._in_none_of(job_id, first_row, rows, keys.duplicates, keys.done)
 
     def lost_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
-        """Those of `rows` rows from `first_row` on without outcome that wait for no other attempt."""
-        done = self._bits(keys.done(job_id), first_row, rows)
-        waiting = self._bits(keys.again(job_id), first_row, rows)
-        either = int.from_bytes(done) | int.from_bytes(waiting)
-        return _unset(first_row, rows, either.to_bytes(len(done)))
+        """Those of `open_rows` that wait for no other attempt."""
+        return self._in_none_of(job_id, first_row, rows, keys.duplicates, keys.done, keys.again)
+
+    def _in_none_of(
+        self, job_id: str, first_row: int, rows: int, *bitmaps: Callable[[str], str]
+    ) -> list[int]:
+        found = [self._bits(bitmap(job_id), first_row, rows) for bitmap in bitmaps]
+        any_of_them = reduce(or_, map(int.from_bytes, found))
+        return _unset(first_row, rows, any_of_them.to_bytes(len(found[0])))
 
     def _bits(self, key: str, first_row: int, rows: int) -> bytes:
         low, high = first_row // 8, (first_row + rows - 1) // 8
@@ -142,12 +163,19 @@ class Payload:
         return found.ljust(high - low + 1, b"\0")
 
     def ready_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
-        """Those of `rows` rows from `first_row` on that are to be put into a shard of this attempt."""
+        """Those of `open_rows` that are to be put into a shard of this attempt."""
         wanted = self._bits(keys.ready(job_id), first_row, rows)
-        done = self._bits(keys.done(job_id), first_row, rows)
-        return _unset(
-            first_row, rows, bytes(~bit & 0xFF | got for bit, got in zip(wanted, done, strict=True))
-        )
+        low = first_row // 8
+        return [
+            row
+            for row in self.open_rows(job_id, first_row, rows)
+            if wanted[row // 8 - low] & (0x80 >> (row % 8))
+        ]
+
+    def asked_rows(self, job_id: str, first_row: int, rows: int) -> list[int]:
+        """Those of `rows` rows from `first_row` on that have been asked through the live API."""
+        bits = self._bits(keys.asked(job_id), first_row, rows)
+        return _unset(first_row, rows, bytes(~bit & 0xFF for bit in bits))
 
     def tally(self, job_id: str) -> RowTally:
         """How many rows are where, at one moment."""

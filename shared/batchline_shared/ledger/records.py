@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 
 from batchline_shared.errors import LedgerError
+from batchline_shared.ledger.deadlines import Deadline, OnDeadline
 from batchline_shared.outcomes import ErrorType
 from batchline_shared.pricing.rates import price_list_of
 from batchline_shared.pricing.spent import spent_in
@@ -45,7 +46,7 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
     """Stopped by the user; what was done before is kept."""
     EXPIRED = "expired"
-    """The provider's window ended before any request was answered."""
+    """The provider's window, or the job's deadline, ended before any request was answered."""
 
     @property
     def is_final(self) -> bool:
@@ -119,6 +120,10 @@ class JobMeta:
     """Whether custom ids lie in `keys.identifiers`; else row n is `request-n`."""
     total: int
     """Requests."""
+    duplicates: int
+    """Those of them that equal an earlier one and are not sent."""
+    copied: int
+    """Those of the duplicates that have their outcome."""
     chunks: int
     succeeded: int
     errored: int
@@ -137,6 +142,12 @@ class JobMeta:
     priority: Priority
     linger_s: float
     """Seconds for which its requests may wait for others to share a batch with; 0: they have their own."""
+    reask: int
+    """How often answers of a request that do not fit are sent back at most; 0: never."""
+    answer_schema: bytes
+    """JSON schema that answers must fit, or be sent back; empty: only the reader can tell."""
+    failed_attempt: int
+    """The last attempt that had failures of the provider's which are tried again; 0: none yet."""
     logged: int
     """Chunks of failures that were tried again."""
     input_tokens: int
@@ -155,6 +166,12 @@ class JobMeta:
     """Seconds for which it is kept once it has ended, 0 for ever; None: as the workers' settings say."""
     idempotency: str
     """SHA-256 of its idempotency key; empty where it has none."""
+    deadline: Deadline | None
+    """None: it has none."""
+    on_complete: str
+    """The Celery task that is sent once it has ended, `task.name` or `task.name@queue`; empty: none."""
+    webhook: str
+    """The endpoint that is told then, by its name in the settings; empty: none."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -182,6 +199,8 @@ class JobMeta:
                 structured=record.get(b"structured") == b"1",
                 given_ids=record.get(b"given_ids") == b"1",
                 total=as_int(record, b"total"),
+                duplicates=as_int(record, b"duplicates"),
+                copied=as_int(record, b"copied"),
                 chunks=as_int(record, b"chunks"),
                 succeeded=as_int(record, b"succeeded"),
                 errored=as_int(record, b"errored"),
@@ -193,6 +212,9 @@ class JobMeta:
                 backoff_s=float(as_text(record, b"backoff_s") or 0),
                 priority=Priority(as_text(record, b"priority") or Priority.NORMAL),
                 linger_s=float(as_text(record, b"linger_s") or 0),
+                reask=as_int(record, b"reask"),
+                answer_schema=record.get(b"answer_schema", b""),
+                failed_attempt=as_int(record, b"failed_attempt"),
                 logged=as_int(record, b"logged"),
                 input_tokens=as_int(record, b"input_tokens"),
                 output_tokens=as_int(record, b"output_tokens"),
@@ -203,6 +225,9 @@ class JobMeta:
                 retrying=record.get(b"retrying") == b"1",
                 retention_s=as_int(record, b"retention_s") if b"retention_s" in record else None,
                 idempotency=as_text(record, b"idem"),
+                deadline=Deadline.read(record),
+                on_complete=as_text(record, b"on_complete"),
+                webhook=as_text(record, b"webhook"),
                 message=as_text(record, b"message"),
                 metadata=orjson.loads(record.get(b"metadata", b"{}")),
                 errors={str(kind): n for kind in ErrorType if (n := as_int(record, b"err." + kind.encode()))},
@@ -217,6 +242,16 @@ class JobMeta:
     def is_final(self) -> bool:
         """Whether the job has ended and every request has its outcome."""
         return self.status in FINAL
+
+    @property
+    def overdue(self) -> bool:
+        """Whether its deadline has ended its batches; not, once a user cancels what is left."""
+        return self.deadline is not None and self.deadline.passed and self.status != JobStatus.CANCELLING
+
+    @property
+    def goes_live(self) -> bool:
+        """Whether what was not run is to be asked through the live API."""
+        return self.overdue and self.deadline is not None and self.deadline.action is OnDeadline.LIVE
 
     def default_id(self, row: int) -> str:
         """The custom id of a row whose user gave none."""

@@ -13,10 +13,11 @@ from batchline_shared.ledger import keys
 from batchline_shared.ledger.chunks import pack
 from batchline_shared.ledger.leasing import flat
 from batchline_shared.ledger.payload import Payload
+from batchline_shared.ledger.reasks import Note, NoteReader, packed_notes
 from batchline_shared.ledger.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from redis import Redis
 
@@ -62,6 +63,10 @@ class RowMoves(Payload):
         Raises:
             JobNotFoundError: The job has been deleted.
         """
+        return len(self.land_rows(job_id, landing, spare_waiting=spare_waiting).rows)
+
+    def land_rows(self, job_id: str, landing: Landing, *, spare_waiting: bool = False) -> Landing:
+        """As `land`; returns the rows that got their outcome by this call."""
         names = (keys.meta, keys.done, keys.outcomes, keys.again, keys.ready)
         channel = keys.events(job_id)
         return self._write_rows(
@@ -73,10 +78,19 @@ class RowMoves(Payload):
             ),
         )
 
-    def defer(self, job_id: str, attempt: int, failures: Landing) -> int:
+    def defer(
+        self, job_id: str, attempt: int, failures: Landing, turns: Sequence[bytes] | None = None
+    ) -> int:
         """Note that rows failed in this attempt and wait for the next one; one with an outcome keeps it.
 
         Nothing is noted when another attempt is under way.
+
+        Args:
+            job_id: The job.
+            attempt: The attempt in which they failed.
+            failures: The rows.
+            turns: For each row, what its conversation grows by, as its answer is sent back; None: the
+                same is sent again.
 
         Returns:
             How many rows wait because of this call.
@@ -84,20 +98,27 @@ class RowMoves(Payload):
         Raises:
             JobNotFoundError: The job has been deleted.
         """
-        names = (keys.meta, keys.done, keys.again, keys.attempts)
-        return self._write_rows(
-            job_id,
-            failures,
-            lambda rows, chunk, totals: self._scripts.defer(
-                keys=[name(job_id) for name in names], args=[attempt, rows, chunk, *totals]
-            ),
-        )
+        names = (keys.meta, keys.done, keys.again, keys.attempts, keys.reasks)
+        said = dict(zip(failures.rows, turns or (), strict=turns is not None))
+
+        def write(rows: str, chunk: bytes, totals: list[str | int | bytes]) -> list[int]:
+            wanted = map(int, rows.split(",")) if said else ()
+            parts = packed_notes(Note(row, attempt, said[row]) for row in wanted)
+            args = [attempt, rows, chunk, len(parts) // 2, *parts, *totals]
+            reply: list[int] = self._scripts.defer(keys=[name(job_id) for name in names], args=args)
+            return reply
+
+        return len(self._write_rows(job_id, failures, write).rows)
+
+    def notes(self, job_id: str, before: int) -> NoteReader:
+        """What rows' conversations have grown by in the attempts before one."""
+        return NoteReader(self._client, job_id, before)
 
     @staticmethod
     def _write_rows(
         job_id: str, landing: Landing, write: Callable[[str, bytes, list[str | int | bytes]], list[int]]
-    ) -> int:
-        """Write a chunk of rows, without those that the script says are not new; how many were."""
+    ) -> Landing:
+        """Write a chunk of rows, without those that the script says are not new; returns what was."""
         while landing.rows:
             totals: dict[str, int] = {}
             for counts in landing.counts:
@@ -107,9 +128,9 @@ class RowMoves(Payload):
             if reply[0] == -1:
                 raise JobNotFoundError(job_id)
             if reply[0] != 2:  # noqa: PLR2004 - see land.lua
-                return len(landing.rows) if reply[0] else 0
+                return landing if reply[0] else landing.only(())
             landing = landing.only(reply[1:])
-        return 0
+        return landing
 
     def begin_attempt(self, job_id: str, ended: int) -> int:
         """Begin the attempt after `ended` if rows wait for it; returns the one that is under way."""
@@ -139,19 +160,25 @@ class RowMoves(Payload):
         taken: list[bytes],
         rows: list[int],
         counts: Mapping[str, int],
+        notes: Iterable[Note] = (),
     ) -> bool:
-        """Take the outcomes of `rows` out of a landing; False when it has changed since it was read."""
+        """Take the outcomes of `rows` out of a landing; False when it has changed since it was read.
+
+        `notes` says what the conversations grow by of rows whose answers are sent back.
+        """
+        parts = packed_notes(notes)
+        names = (keys.meta, keys.done, keys.outcomes, keys.attempts, keys.ready, keys.reasks)
         return bool(
             self._scripts.take_back(
-                keys=[
-                    name(job_id) for name in (keys.meta, keys.done, keys.outcomes, keys.attempts, keys.ready)
-                ],
+                keys=[name(job_id) for name in names],
                 args=[
                     landing,
                     before,
                     pack(kept),
                     pack(taken),
                     ",".join(map(str, rows)),
+                    len(parts) // 2,
+                    *parts,
                     *(part for item in counts.items() for part in item),
                 ],
             )

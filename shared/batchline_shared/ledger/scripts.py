@@ -56,6 +56,8 @@ class Scripts:
         self.close_job = script("close_job")
         self.cancel_work = script("cancel_work")
         self.delete_work = script("delete_work")
+        self.drop_timer = script("drop_timer")
+        self.note_delivery = script("note_delivery")
         # One job's record, payload and outcomes: tag {<job id>}.
         self.begin_job = script("begin_job")
         self.commit_job = script("commit_job")
@@ -70,6 +72,9 @@ class Scripts:
         self.finish_job = script("finish_job")
         self.begin_retry = script("begin_retry")
         self.take_back = script("take_back")
+        self.pass_deadline = script("pass_deadline")
+        self.mark_asked = script("mark_asked")
+        self.unmark_asked = script("unmark_asked")
         self.begin_delete = script("begin_delete")
         self.delete_job = script("delete_job")
         # Admission to one provider account: tag {r:<route>}.
@@ -80,6 +85,9 @@ class Scripts:
         self.refine_estimate = script("refine_estimate")
         self.pause_route = script("pause_route")
         self.count_failure = script("count_failure")
+        # Live calls to one provider account: the same tag.
+        self.take_live = script("take_live")
+        self.pause_live = script("pause_live")
         # Keys that stand alone.
         self.claim = script("claim")
         self.unclaim = script("unclaim")

@@ -28,9 +28,12 @@ class ShardMaking(Leasing):
         route: str,
         manifest: Manifest,
         attempt: int,
+        live: bool = False,
         ride: Ride | None = None,
     ) -> int | None:
         """Create a job's next shard and move its cursor from `cursor[0]` to `cursor[1]`, at once.
+
+        A shard that is `live` gets no batch: its rows are asked one by one.
 
         Returns:
             The shard's number; None when the lease is lost or somebody else moved the cursor.
@@ -42,10 +45,17 @@ class ShardMaking(Leasing):
             keys=[
                 keys.work(partition, job.id),
                 keys.tally(partition),
-                keys.due(partition, Stage.SUBMIT),
+                keys.due(partition, Stage.LIVE if live else Stage.SUBMIT),
                 keys.shards(partition, job.id),
             ],
-            args=[job.token, *cursor, keys.work_prefix(partition), shard_id(job.id, ""), *flat(fields)],
+            args=[
+                job.token,
+                *cursor,
+                keys.work_prefix(partition),
+                shard_id(job.id, ""),
+                ShardState.LIVE if live else ShardState.PENDING,
+                *flat(fields),
+            ],
         )
         return None if int(number) < 0 else int(number)
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.deadlines import timer_of
 from batchline_shared.ledger.leasing import Advanced, advanced, flat
 from batchline_shared.ledger.shard_making import ShardMaking
+from batchline_shared.ledger.timers import timer_keys
 from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork, Stage, job_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from batchline_shared.ledger.delivery_records import Ending
 
 __all__ = ["WorkQueue"]
 
@@ -30,8 +34,13 @@ class WorkQueue(ShardMaking):
 
     # --- jobs --------------------------------------------------------------------------------
 
-    def open_job(self, job_id: str, *, delay_s: float, sparse: bool = False) -> bool:
-        """Create or reopen a job's work, due for planning in `delay_s`; False when it is open already."""
+    def open_job(
+        self, job_id: str, *, delay_s: float, sparse: bool = False, deadline_ms: int | None = None
+    ) -> bool:
+        """Create or reopen a job's work, due for planning in `delay_s`; False when it is open already.
+
+        With a deadline, its timer is set in the same step.
+        """
         partition = keys.partition_of(job_id)
         values: dict[str, Any] = {"cursor": "0,0", "waited": 0, "sparse": int(sparse)}
         return bool(
@@ -41,8 +50,16 @@ class WorkQueue(ShardMaking):
                     keys.tally(partition),
                     keys.due(partition, Stage.PLAN),
                     keys.shards(partition, job_id),
+                    *timer_keys(job_id),
                 ],
-                args=[job_id, int(delay_s * 1000), keys.work_prefix(partition), *flat(values)],
+                args=[
+                    job_id,
+                    int(delay_s * 1000),
+                    keys.work_prefix(partition),
+                    timer_of(job_id),
+                    "" if deadline_ms is None else deadline_ms,
+                    *flat(values),
+                ],
             )
         )
 
@@ -75,14 +92,21 @@ class WorkQueue(ShardMaking):
         return self._advance(job, "job", "plan", Stage.SETTLE, Stage.PLAN, delay_s, fields) is not None
 
     def close_job(
-        self, job: JobWork, *, retention_s: int, clean_after_s: float | None, counts: Mapping[str, int]
+        self,
+        job: JobWork,
+        *,
+        retention_s: int,
+        clean_after_s: float | None,
+        counts: Mapping[str, int],
+        ending: Ending | None = None,
     ) -> bool:
         """End a job's work; `counts` go to the gauges (`ended.completed`, `request.succeeded`, …).
 
         The counts of a job that ends again, after a retry, replace its earlier ones. After
         `clean_after_s`, but while the records are still there, its shards are due for `Stage.CLEAN`.
+        Whom `ending` names is due for `Stage.NOTIFY`.
         """
-        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts)
+        return self._close_job(job, Stage.SETTLE, retention_s, clean_after_s, counts, ending)
 
     def _close_job(
         self,
@@ -91,10 +115,12 @@ class WorkQueue(ShardMaking):
         retention_s: int,
         clean_after_s: float | None,
         counts: Mapping[str, int],
+        ending: Ending | None = None,
     ) -> bool:
         if clean_after_s is not None and retention_s:
             clean_after_s = min(clean_after_s, retention_s * _CLEAN_BY)
         clean_after = "" if clean_after_s is None else int(clean_after_s * 1000)
+        told = ("", "", "") if ending is None else (ending.event, ending.task, ending.webhook)
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(
@@ -104,6 +130,8 @@ class WorkQueue(ShardMaking):
                     keys.due(partition, stage),
                     keys.shards(partition, job.id),
                     keys.due(partition, Stage.CLEAN),
+                    *timer_keys(job.id),
+                    keys.due(partition, Stage.NOTIFY),
                 ],
                 args=[
                     job.id,
@@ -111,6 +139,8 @@ class WorkQueue(ShardMaking):
                     keys.work_prefix(partition),
                     retention_s * 1000,
                     clean_after,
+                    timer_of(job.id),
+                    *told,
                     *flat(counts),
                 ],
             )
@@ -131,6 +161,10 @@ class WorkQueue(ShardMaking):
                 args=[job_id, keys.work_prefix(partition)],
             )
         )
+
+    def hasten_poll(self, shard_id: str) -> bool:
+        """Make a shard's poll due now; False where it is not polled, or just looked at."""
+        return self._wake(job_of(shard_id), shard_id, Stage.POLL)
 
     # --- shards ------------------------------------------------------------------------------
 

@@ -46,6 +46,9 @@ class Stage(StrEnum):
     COLLECT = "collect"
     SETTLE = "settle"
     CLEAN = "clean"
+    DEADLINE = "deadline"
+    LIVE = "live"
+    NOTIFY = "notify"
 
 
 class ShardState(StrEnum):
@@ -65,6 +68,8 @@ class ShardState(StrEnum):
     """Its batch is known and followed."""
     COLLECTING = "collecting"
     """Its batch has ended; outcomes are being landed."""
+    LIVE = "live"
+    """Its rows are asked one by one through the live API: its job's deadline has passed."""
     IN_DOUBT = "in_doubt"
     """It cannot be told whether a batch exists; a person decides."""
     DONE = "done"

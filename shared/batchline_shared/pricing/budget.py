@@ -28,7 +28,7 @@ def over_budget(meta: JobMeta, *, in_flight: int = 0) -> str | None:
     spent = cost_of_job(meta).batch_usd
     if spent is None:
         return None
-    landed = meta.succeeded + meta.errored
+    landed = meta.succeeded + meta.errored - meta.copied  # a copy costs nothing, and is never in flight
     expected = spent * in_flight / landed if landed else Decimal(0)
     if spent + expected < meta.max_cost_usd:
         return None

@@ -39,7 +39,7 @@ class Cost(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     batch_usd: Usd | None
-    """What they cost in a batch; None where that is unknown, never 0 for it."""
+    """What they cost in a batch, or live where they were asked so; None: unknown, never 0 for it."""
 
     standard_usd: Usd | None
     """The same tokens without a batch; None as above."""
@@ -55,21 +55,27 @@ def price(card: RateCard | None, spent: Spent) -> Cost:
 
     Sum over short and long requests of plain · p_in + cached · p_cached + written · p_written + output ·
     p_out, where plain is the input that is neither read from nor written to a cache: with the prices of the
-    shortest for the short ones, and by their mean length for the long ones.
+    shortest for the short ones, and by their mean length for the long ones. What was asked live costs the
+    standard price.
 
     Args:
         card: The model's prices; None: unknown.
-        spent: Short and long requests apart.
+        spent: Short and long requests apart, and those asked live.
     """
-    if card is None or (card.standard.output is None and (spent.short.output or spent.long.output)):
+    if card is None or (card.standard.output is None and any(tokens.output for tokens in spent)):
         return _UNKNOWN
-    length = spent.long.input // spent.long.requests if spent.long.requests else 0
-    exact = card.listed and not (card.standard.tiered and spent.long.requests)
+    exact = card.listed and not (card.standard.tiered and (spent.long.requests or spent.live_long.requests))
+    live_usd = _both(card.standard, spent.live_short, spent.live_long)
     return Cost(
-        batch_usd=_usd(card.batch, spent.short, 0) + _usd(card.batch, spent.long, length),
-        standard_usd=_usd(card.standard, spent.short, 0) + _usd(card.standard, spent.long, length),
+        batch_usd=_both(card.batch, spent.short, spent.long) + live_usd,
+        standard_usd=_both(card.standard, spent.short, spent.long) + live_usd,
         basis="listed" if exact else "estimated",
     )
+
+
+def _both(rates: Rates, short: Tokens, long: Tokens) -> Decimal:
+    length = long.input // long.requests if long.requests else 0
+    return _usd(rates, short, 0) + _usd(rates, long, length)
 
 
 def _usd(rates: Rates, tokens: Tokens, length: int) -> Decimal:

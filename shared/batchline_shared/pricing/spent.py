@@ -48,14 +48,17 @@ class Spent(NamedTuple):
     """Tokens of a job's requests."""
 
     short: Tokens = Tokens()
-    """Of requests with at most `LONG_TOKENS` of input; how many they are is not counted."""
+    """Of requests in batches with at most `LONG_TOKENS` of input; how many they are is not counted."""
     long: Tokens = Tokens()
-    """Of the others."""
+    """Of the others in batches."""
+    live_short: Tokens = Tokens()
+    """The same of requests that were asked through the live API."""
+    live_long: Tokens = Tokens()
 
     @property
     def cached(self) -> int:
         """Input read from the provider's cache."""
-        return self.short.cached + self.long.cached
+        return sum(tokens.cached for tokens in self)
 
 
 _COUNTS: Final = (
@@ -68,11 +71,12 @@ _COUNTS: Final = (
 )
 """Names of the fields of a job's record, in the order of `Tokens`; long requests' have `long_` before them.
 
-Those without it count all requests' tokens, but requests are counted only where they are long.
+Those without it count all requests' tokens, but requests are counted only where they are long. What was
+asked through the live API is counted once more, with `live_` before the name.
 """
 
 
-def token_counts(verdict: Verdict) -> dict[str, int]:
+def token_counts(verdict: Verdict, *, live: bool = False) -> dict[str, int]:
     """What one answered request adds to the counts of its job's record, those that are 0 left out."""
     tokens = Tokens(
         requests=0,
@@ -86,7 +90,7 @@ def token_counts(verdict: Verdict) -> dict[str, int]:
     if verdict.input_tokens > LONG_TOKENS:
         counts |= {f"long_{name}": count for name, count in counts.items()}
         counts["long_requests"] = 1
-    return counts
+    return counts | {f"live_{name}": count for name, count in counts.items()} if live else counts
 
 
 def spent_in(record: Mapping[bytes, bytes]) -> Spent:
@@ -95,10 +99,19 @@ def spent_in(record: Mapping[bytes, bytes]) -> Spent:
     Raises:
         ValueError: A count is no number.
     """
-    every = Tokens(*(int(record.get(name.encode()) or 0) for name in _COUNTS))
-    long = Tokens(*(int(record.get(b"long_" + name.encode()) or 0) for name in _COUNTS))
-    rest = (all_ - of_long for all_, of_long in zip(every, long, strict=True))
-    return Spent(Tokens(*rest)._replace(requests=0), long)
+
+    def counted(prefix: bytes) -> Tokens:
+        return Tokens(*(int(record.get(prefix + name.encode()) or 0) for name in _COUNTS))
+
+    long, live_long = counted(b"long_"), counted(b"live_long_")
+    live_short = _without(counted(b"live_"), live_long)._replace(requests=0)
+    short = _without(_without(counted(b""), long), live_short)._replace(requests=0)
+    return Spent(short, _without(long, live_long), live_short, live_long)
+
+
+def _without(every: Tokens, some: Tokens) -> Tokens:
+    """The counts of the others."""
+    return Tokens(*(all_ - of_some for all_, of_some in zip(every, some, strict=True)))
 
 
 def cost_of_job(meta: JobMeta) -> Cost:

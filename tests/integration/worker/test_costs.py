@@ -110,5 +110,25 @@ def test_the_cost_table_of_a_run_is_the_sum_done_by_hand(line: Pipeline) -> None
     assert {one.cost.basis for one in client.costs()} == {"listed"}
 
 
+def test_a_prompt_that_requests_share_is_written_once_for_each_batch_and_read_by_the_others(
+    line: Pipeline,
+) -> None:
+    prompt = {"role": "system", "content": "You are brief. " * 300}
+    talk = [[prompt, {"role": "user", "content": f"Request {n}"}] for n in range(COUNT)]
+    plain = line.client.enqueue(ANTHROPIC, None, talk)
+    cached = line.client.enqueue(ANTHROPIC, None, talk, prompt_cache="1h")
+    line.finish(plain, cached)
+
+    bill, tokens = anthropic_bill(cached)
+    read, written = tokens["cache_read"], tokens["cache_1h"]
+
+    assert len(cached.batches()) == 4
+    assert read == (COUNT - 4) * written // 4
+    assert cached.info().cached_input_tokens == read > 0
+    assert cached.info().input_tokens == plain.info().input_tokens
+    assert cached.info().cost.batch_usd == bill
+    assert bill < (plain.info().cost.batch_usd or 0) / 2
+
+
 def table(line: Pipeline, group_by: str) -> dict[str | None, tuple[int, Decimal | None]]:
     return {one.group: (one.jobs, one.cost.batch_usd) for one in line.client.costs(group_by)}

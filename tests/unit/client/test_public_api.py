@@ -27,22 +27,26 @@ DOCUMENTED = {
 CLIENT = {
     "enqueue": "model, response_model, requests, *, custom_ids=None, max_tokens=1000, temperature=0.1, "
     "metadata=None, idempotency_key=None, max_cost_usd=None, options=None, endpoint=None, retention_s=None, "
-    "retry=None, priority='normal', linger_s=None",
+    "retry=None, priority='normal', deadline=None, on_deadline='cancel', deduplicate=False, "
+    "prompt_cache=None, on_complete=None, webhook=None, reask=0, linger_s=None",
     "estimate": "model, response_model, requests, *, max_tokens=1000, temperature=0.1, options=None, "
-    "endpoint=None",
+    "endpoint=None, deduplicate=False",
     "costs": "group_by='model', *, since=None",
     "job": "job_id, response_model=None",
     "jobs": "status=None, model=None, limit=100",
+    "provider_webhook": "route, headers, body",
 }
 JOB = {
     "status": "",
     "info": "",
     "batches": "",
+    "deliveries": "",
     "wait": "timeout_s=None, progress=False",
     "results": "",
     "iter_results": "timeout_s=None, after=None",
     "cancel": "",
     "retry_failed": "error_types=None",
+    "reask": "",
     "delete": "*, force=False, timeout_s=None",
 }
 
@@ -82,10 +86,12 @@ def test_every_name_of_the_document_is_the_same_in_both_places() -> None:
 
 
 def test_outcomes_keep_their_fields() -> None:
-    assert list(BatchSuccess.model_fields) == ["custom_id", "result", "usage", "raw", "attempts", "success"]
+    assert list(BatchSuccess.model_fields) == [
+        *("custom_id", "result", "usage", "raw", "attempts", "source", "duplicate_of", "reasks", "success"),
+    ]
     assert list(BatchError.model_fields) == [
         *("custom_id", "error_type", "error_message", "retry_may_help", "usage", "raw", "attempts"),
-        "success",
+        *("source", "duplicate_of", "reasks", "success"),
     ]
 
 

@@ -13,6 +13,8 @@ MODEL, NEWEST = "claude-haiku-4-5", "claude-sonnet-5-5"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 TOOL = {"name": "t", "input_schema": SCHEMA}
 USER = {"role": "user", "content": "Hello"}
+CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "t", "input": {}}]}
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "no"}]}
 
 
 def formatted(schema: Any) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def said(tmp_path: Path, version: str = OLD, **changes: Any) -> str | None:
         {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000},
         {"thinking": {"type": "adaptive"}},
         {"messages": [USER, {"role": "assistant", "content": [{"type": "text", "text": "So"}]}]},
+        {"messages": [USER, CALL, RESULT], "tools": [TOOL]},
     ],
     ids=[
         "plain",
@@ -52,6 +55,7 @@ def said(tmp_path: Path, version: str = OLD, **changes: Any) -> str | None:
         "thinking",
         "adaptive",
         "prefill",
+        "tool result",
     ],
 )
 def test_good_request_passes(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -78,6 +82,11 @@ def test_good_request_passes(tmp_path: Path, changes: dict[str, Any]) -> None:
             {"messages": [{"role": "user", "content": [{"type": "text", "text": ""}]}]},
             "messages: text content blocks must be non-empty",
         ),
+        (
+            {"messages": [USER, CALL, USER]},
+            "messages.1: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_1.",
+        ),
+        ({"messages": [USER, CALL]}, "messages.1: `tool_use` ids were found without"),
         ({"stream": True}, "stream: "),
         ({"speed": "fast"}, "speed: "),
         ({"response_format": {}}, "response_format: Extra inputs are not permitted"),

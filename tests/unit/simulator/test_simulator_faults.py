@@ -1,5 +1,6 @@
 """Faults: which are accepted, when calls draw them, which rows they hit."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,24 @@ def test_counted_marker_strikes_the_first_batches_with_that_body(tmp_path: Path)
 
     assert first == ["server_error", "server_error", None, None]
     assert again == first, "a batch that is executed again draws what it drew before"
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("field", "role"), [("messages", "assistant"), ("input", "assistant"), ("contents", "model")]
+)
+def test_marker_that_waits_to_be_told_strikes_until_the_conversation_holds_as_many_answers(
+    tmp_path: Path, field: str, role: str
+) -> None:
+    database = Database(tmp_path / "d")
+    turns = [{"role": "user", "content": "[[fault:not_json:told:2]]"}]
+    drawn: list[str | None] = []
+    for number in range(4):
+        body = json.dumps({field: turns}).encode()
+        drawn.append(rows(database, str(number)).draw("r", body, body))
+        turns += [{"role": role}, {"role": "user"}]
+
+    assert drawn == ["not_json", "not_json", None, None]
     database.close()
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
+import orjson
+
 from batchline_shared.errors import (
     ProviderError,
     ProviderRejectedError,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from anthropic import Anthropic, APIResponse
 
     from batchline_shared.accounts import Account
-    from batchline_worker.providers.base import RemoteBatch, Search, Submission
+    from batchline_worker.providers.base import LiveCall, RemoteBatch, Search, Submission
 
 __all__ = ["PAGE_SIZE", "AnthropicProvider", "make_provider"]
 
@@ -142,6 +144,18 @@ class AnthropicProvider:
                 raise ProviderUnavailableError(self.name, message, code=BROKEN_OFF) from None
         if empty and batch.result_files and batch.completed + batch.failed > 0:
             raise ProviderUnavailableError(self.name, f"the results of {batch.id} are empty")
+
+    def ask(self, call: LiveCall) -> bytes:
+        """See `Provider.ask`."""
+        params = orjson.loads(call.line)["params"]
+        try:
+            message = self._client.ask_live(params, silence_s=call.timeout_s)
+        except ProviderRejectedError as error:
+            refusal = {"type": error.code or "invalid_request_error", "message": str(error)}
+            result = {"type": "errored", "error": {"type": "error", "error": refusal}}
+        else:
+            result = {"type": "succeeded", "message": message}
+        return orjson.dumps({"custom_id": "", "result": result})
 
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. A batch goes with its results."""

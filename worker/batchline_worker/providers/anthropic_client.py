@@ -1,4 +1,4 @@
-"""The Anthropic SDK's client as we build it, and the two calls that it would not make as we need them.
+"""The Anthropic SDK's client as we build it, and the calls that it would not make as we need them.
 
 The API version is pinned to the last one that takes sampling parameters: older
 models still use them, and the dialect leaves them out where a model does not.
@@ -26,6 +26,7 @@ __all__ = ["API_VERSION", "AnthropicClient", "framed"]
 API_VERSION: Final = "2023-06-01"
 """Under the SDK's own, 2026-10-21, `temperature`, `top_p` and `top_k` are refused for every model."""
 
+_MESSAGES: Final = "/v1/messages"
 _PATH: Final = "/v1/messages/batches"
 _CHUNK_BYTES: Final = 64 * 1024
 _HEAD: Final = b'{"requests":['
@@ -88,6 +89,19 @@ class AnthropicClient(SdkClient["Anthropic"]):
         }
         content = _in_time(pieces, until_s, late)
         return self.json(lambda sdk: sdk.post(_PATH, cast_to=_reply_type(), content=content, options=options))
+
+    def ask_live(self, params: dict[str, Any], *, silence_s: float) -> Any:
+        """Ask for one message, once, with a body as it is, and parse the reply.
+
+        The SDK's own call refuses, before it sends anything, what may take longer than ten minutes.
+        """
+        options: Any = {
+            "headers": {_RAW: "raw"},
+            "timeout": self.timeout(silence_s),
+            # A redirect would send the call again.
+            "follow_redirects": False,
+        }
+        return self.json(lambda sdk: sdk.post(_MESSAGES, cast_to=_reply_type(), body=params, options=options))
 
     def results(self, batch_id: str, *, silence_s: float) -> Iterator[bytes]:
         """Stream the bytes of a batch's results; a broken connection or a wrong length raises.

@@ -20,6 +20,7 @@ __all__ = [
     "SHARD_MARK",
     "BatchPhase",
     "LineError",
+    "LiveCall",
     "Provider",
     "RemoteBatch",
     "Search",
@@ -94,6 +95,20 @@ class Submission:
     """What `upload` returned; empty where the provider takes no files."""
     buffer: BinaryIO | None = None
     """The JSONL, for a provider that takes no files; sent from its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """One request, to be asked through the live API."""
+
+    endpoint: str
+    """The provider's path of it, such as `/v1/responses`."""
+    model: str
+    """As the provider calls it."""
+    line: bytes
+    """The request as a line of a batch's input."""
+    timeout_s: float
+    """Longest silence, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +274,16 @@ class Provider(Protocol):
         Raises:
             ProviderUnavailableError: The content broke off or is not readable yet.
                 Lines given out until then are whole; collect all of them again.
+        """
+        ...
+
+    def ask(self, call: LiveCall) -> bytes:
+        """Ask one request through the live API: it sends exactly one request, and costs the full price.
+
+        After `ProviderUnavailableError`, or a death during the call, nobody can tell whether it was run.
+
+        Returns:
+            A result line as a batch's results would have it. A refusal of this request for good is one too.
         """
         ...
 

@@ -19,6 +19,7 @@ from batchline_shared.errors import ProviderAuthError, ProviderRejectedError, Pr
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.providers.gemini_batch import display_name, is_batch_name, remote_batch
 from batchline_worker.providers.google_calls import GoogleCalls, milliseconds
+from batchline_worker.providers.google_live import asked
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
 from batchline_worker.providers.listing import polled
 from batchline_worker.providers.sdk_client import repeated
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from google.genai.types import HttpOptions
 
     from batchline_shared.accounts import Account
-    from batchline_worker.providers.base import RemoteBatch, Search, Submission
+    from batchline_worker.providers.base import LiveCall, RemoteBatch, Search, Submission
 
 __all__ = ["GeminiProvider", "make_provider"]
 
@@ -175,6 +176,10 @@ class GeminiProvider:
                 raise ProviderUnavailableError(self.name, message, code=BROKEN_OFF) from None
         if empty and batch.result_files and batch.completed + batch.failed > 0:
             raise ProviderUnavailableError(self.name, f"the result files of {batch.id} are empty")
+
+    def ask(self, call: LiveCall) -> bytes:
+        """See `Provider.ask`."""
+        return asked(call, self._json)
 
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. Results go with their batch: they cannot be deleted by themselves."""

@@ -26,6 +26,7 @@ from batchline_worker.providers.google_access import GoogleAccess
 from batchline_worker.providers.google_batch import job_config, location_of, remote_batch
 from batchline_worker.providers.google_bucket import GoogleBucket, split_uri
 from batchline_worker.providers.google_calls import GoogleCalls, milliseconds
+from batchline_worker.providers.google_live import asked
 from batchline_worker.providers.google_places import (
     DEFAULT_LOCATIONS,
     folder_of,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from google.genai.types import HttpOptions
 
     from batchline_shared.accounts import Account
-    from batchline_worker.providers.base import RemoteBatch, Search, Submission
+    from batchline_worker.providers.base import LiveCall, RemoteBatch, Search, Submission
 
 __all__ = ["GoogleProvider", "make_provider"]
 
@@ -190,6 +191,11 @@ class GoogleProvider:
         if empty and batch.completed + batch.failed > 0 and batch.phase is not BatchPhase.FAILED:
             message = f"there are no predictions of {batch.id}"
             raise ProviderUnavailableError(self.name, message, status_code=_NOT_FOUND)
+
+    def ask(self, call: LiveCall) -> bytes:
+        """See `Provider.ask`."""
+        location = location_for(call.model, self._access.location)
+        return asked(call, partial(self._json, location))
 
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. Results are beside the input, and go with it."""

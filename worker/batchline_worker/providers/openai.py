@@ -11,6 +11,8 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
+import orjson
+
 from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
 from batchline_worker.providers.base import BROKEN_OFF
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from openai._legacy_response import LegacyAPIResponse
 
     from batchline_shared.accounts import Account
-    from batchline_worker.providers.base import RemoteBatch, Search, Submission
+    from batchline_worker.providers.base import LiveCall, RemoteBatch, Search, Submission
     from batchline_worker.providers.listing import Page
 
 __all__ = ["OpenAIProvider", "make_provider"]
@@ -176,6 +178,20 @@ class OpenAIProvider:
                 raise ProviderUnavailableError(self.name, message, code=BROKEN_OFF) from None
         if empty and batch.result_files and batch.completed + batch.failed > 0:
             raise ProviderUnavailableError(self.name, f"the result files of {batch.id} are empty")
+
+    def ask(self, call: LiveCall) -> bytes:
+        """See `Provider.ask`."""
+        body = orjson.loads(call.line)["body"]
+        # A base URL ends with the version that endpoints begin with.
+        path = call.endpoint.removeprefix("/v1")
+        try:
+            answer = self._client.ask_live(path, body, silence_s=call.timeout_s)
+        except ProviderRejectedError as error:
+            refusal = {"message": str(error), "code": error.code}
+            response = {"status_code": error.status_code, "body": {"error": refusal}}
+        else:
+            response = {"status_code": 200, "body": answer}
+        return orjson.dumps({"custom_id": "", "response": response, "error": None})
 
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`."""

@@ -72,6 +72,23 @@ class OpenAIClient(SdkClient["OpenAI"]):
             )
         )
 
+    def ask_live(self, path: str, body: dict[str, Any], *, silence_s: float) -> Any:
+        """Ask an endpoint once, with a body as it is, and parse the reply."""
+        import httpx2  # noqa: PLC0415 - loaded by the first call
+
+        options: RequestOptions = {
+            "headers": {"x-stainless-raw-response": "true"},
+            "timeout": self.timeout(silence_s),
+            # A redirect would send the call again.
+            "follow_redirects": False,
+        }
+        return self.json(
+            lambda sdk: cast(
+                "LegacyAPIResponse[Any]",
+                sdk.post(path, cast_to=httpx2.Response, body=body, options=options),
+            )
+        )
+
     def place_of(self, reference: str) -> Place | None:
         """Tell where a result file is; None where that is another host than the account's."""
         return place_of(reference, str(self._get().base_url))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
     from batchline_worker.leases import Hold
+    from batchline_worker.part_landing import OpenPart
     from batchline_worker.parts import Parts
     from batchline_worker.providers.base import RemoteBatch
 
@@ -197,8 +198,7 @@ def _land_lines(
         named[position] = 1
         opened = landing.open(part)
         if opened is not None:
-            verdict = speech.classify(parsed, structured=opened.meta.structured)
-            opened.lander.answered(part.row(position), verdict, speech.kept(parsed, line))
+            _land_line(opened, part.row(position), speech, parsed, line)
         left[part.first] -= 1
         if not left[part.first]:
             landing.end(part)
@@ -207,6 +207,16 @@ def _land_lines(
         # Their rows, if they are ours, end as `missing`; what the lines say is not for a log.
         _log.warning("lines_not_understood", shard=shard.id, batch=shard.batch_id, lines=strangers)
     return named, strangers
+
+
+def _land_line(opened: OpenPart, row: int, speech: Dialect, parsed: dict[str, Any], line: bytes) -> None:
+    """Land what a line says of a row, or send its answer back."""
+    verdict = speech.classify(parsed, structured=opened.meta.structured)
+    back = opened.reasker.sent_back(row, parsed, verdict) if opened.reasker is not None else None
+    if back is None:
+        opened.lander.answered(row, verdict, speech.kept(parsed, line))
+    else:
+        opened.lander.sent_back(row, back.verdict, speech.kept(parsed, line), back.turns)
 
 
 def _dialect(shard: ShardWork, parts: Parts, landing: PartLanding) -> Dialect:

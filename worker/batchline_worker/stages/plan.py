@@ -14,6 +14,7 @@ from batchline_worker.attempts import Attempt
 from batchline_worker.backoff import jittered_s
 from batchline_worker.cutting import chunk_infos, manifests, shard_limits
 from batchline_worker.landing import Lander, RowNames
+from batchline_worker.reasking import Rounds
 from batchline_worker.stages.pooling import ride_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ _MAX_WAITS = 3
 _AHEAD = 16
 """Shards of a job that may wait to be created. So a small job's shards stand behind few of a large one's, and
 what is planned later knows what was learned of the account's limits meanwhile."""
+
+_LIVE_ROWS = 250
+_MOST_LIVE_SHARDS = 2000
 
 _LOOK_S = 10.0
 """Seconds until a job is looked at again that has that many; whoever creates one of them wakes it before."""
@@ -62,7 +66,7 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
     else:
         if meta.retrying:
             context.jobs.end_retry(meta.id)
-        if job.cancel:
+        if job.cancel and not meta.goes_live:
             _cancel_unplanned(context, job, meta)
         elif not _make_shards(context, job, meta):
             return
@@ -76,7 +80,9 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
 def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
     """Create the job's shards from its cursor on; False when somebody else does, or enough of them wait."""
     model = parse_model(meta.model)
-    limits = shard_limits(context, meta, model)
+    limits, live = shard_limits(context, meta, model), meta.goes_live
+    if live:
+        limits = limits._replace(requests=min(limits.requests, _live_rows(meta)))
     cursor, number = job.cursor, job.next_shard
     for planned in manifests(context.jobs, meta, limits, cursor, sparse=job.sparse):
         if context.work.unsent(job.id, range(max(0, number - _AHEAD), number)) >= _AHEAD:
@@ -88,15 +94,21 @@ def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
             route=model.route,
             manifest=planned.manifest,
             attempt=meta.attempt,
+            live=live,
             ride=ride_of(context, meta, planned, limits),
         )
         if made is None:
             _log.info("planning_lost", job=job.id)
             return False
         cursor, number = planned.cursor, made + 1
-        context.nudge(Stage.SUBMIT)
+        context.nudge(Stage.LIVE if live else Stage.SUBMIT)
     _log.info("planned", job=job.id, shards=number, requests=meta.total)
     return True
+
+
+def _live_rows(meta: JobMeta) -> int:
+    """Rows of a shard that is asked live: few, so that many workers share a job, but not a million shards."""
+    return max(_LIVE_ROWS, meta.total // _MOST_LIVE_SHARDS)
 
 
 def _go_on_later(context: WorkerContext, job: JobWork, meta: JobMeta) -> None:
@@ -113,7 +125,9 @@ def _cancel_unplanned(context: WorkerContext, job: JobWork, meta: JobMeta) -> No
         start = max(row, info.first_row)
         count = info.first_row + info.rows - start
         segment = Segment(start, count, number, number + 1)
-        lander = Lander(context.jobs, meta.id, RowNames(context.jobs, meta, segment), Attempt(meta.attempt))
+        names = RowNames(context.jobs, meta, segment)
+        rounds = Rounds(context.jobs, meta, segment, meta.attempt)
+        lander = Lander(context.jobs, meta.id, names, Attempt.ending(meta, meta.attempt), rounds)
         for open_row in unplanned(meta.id, start, count) if count > 0 else ():
             lander.unanswered(
                 open_row, ErrorType.CANCELLED, "the job was cancelled before this request was sent"

@@ -15,7 +15,7 @@ from batchline_shared.ledger.admission import REFUSED_S
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase, SendAgain
-from batchline_worker.stages import admitting
+from batchline_worker.stages import admitting, hinting
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.reconcile import dead_with, ready_state
 from batchline_worker.stages.refusing import MAX_UPLOADS, no_room
@@ -140,6 +140,7 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
         context.work.release(shard, ShardState.COLLECTING, (Stage.POLL, Stage.COLLECT), 0.0, **fields)
         admitting.leave(context, shard)
         context.nudge(Stage.COLLECT)
+        hinting.forget(context, shard)
         _log.info("ended", shard=shard.id, batch=batch.id, status=batch.status)
         return
     before = (shard.provider_status, shard.completed, shard.failed)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from batchline_shared.accounts import parse_model
-from batchline_shared.ledger import Carriage, Ride, ShardState, Stage, half_of, pool_of
+from batchline_shared.ledger import Carriage, OnDeadline, Ride, ShardState, Stage, half_of, pool_of
 from batchline_worker.backoff import jittered_s
 from batchline_worker.building import dialect_of
 from batchline_worker.cutting import shard_limits
@@ -48,7 +48,12 @@ _ID_BYTES: Final = 16
 
 
 def ride_of(context: WorkerContext, meta: JobMeta, planned: PlannedShard, limits: ShardLimits) -> Ride | None:
-    """How a planned shard shares a batch; None: it has one of its own."""
+    """How a planned shard shares a batch; None: it has one of its own.
+
+    What is asked live after a deadline must not be in a batch any more, and a shared one is not stopped.
+    """
+    if meta.deadline is not None and meta.deadline.action is OnDeadline.LIVE:
+        return None
     last = planned.cursor == f"{meta.chunks},{meta.total}"
     held = planned.manifest
     size = planned.bytes + held.segment.rows * _ID_BYTES

@@ -16,7 +16,7 @@ from batchline_shared.errors import ProviderError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase, Search
-from batchline_worker.stages import gating
+from batchline_worker.stages import gating, hinting
 from batchline_worker.stages.telling import explain, mark_started
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch], *
     if adopted is None:
         return
     gating.leave(context, shard, batch_id=ours.id)
+    hinting.expect(context, shard, ours.id)
     _log.info("adopted", shard=shard.id, batch=ours.id)
     mark_started(context, shard)
     plan_on(context, shard)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
     from batchline_worker.context import WorkerContext
 
-__all__ = ["MAX_UPLOADS", "give_up", "no_room", "refused", "rejected", "turned_away"]
+__all__ = ["MAX_UPLOADS", "MAX_WAIT_S", "give_up", "kind_of", "no_room", "refused", "rejected", "turned_away"]
 
 _log = structlog.get_logger("batchline.submit")
 
@@ -31,7 +31,7 @@ MAX_UPLOADS = 5
 _TOO_MANY = 429
 """HTTP's own number."""
 
-_MAX_WAIT_S = 600.0
+MAX_WAIT_S = 600.0
 """Longest wait after a refusal, whatever the provider asks for: limits may be lifted meanwhile."""
 
 _PATIENCE_S = 24 * 3600.0
@@ -65,11 +65,11 @@ def refused(
     if not shard.refused_ms:
         fields["refused_ms"] = "@now"
     elif _refused_for_s(context, shard) > _patience_s(context, error):
-        give_up(context, shard, _kind_of(error), message)
+        give_up(context, shard, kind_of(error), message)
         return
     wait_s = delay_s(shard.attempts)
     if isinstance(error, ProviderBusyError) and error.retry_after_s is not None:
-        wait_s = min(max(wait_s, error.retry_after_s), _MAX_WAIT_S)
+        wait_s = min(max(wait_s, error.retry_after_s), MAX_WAIT_S)
     context.work.release(shard, state, _AGAIN, wait_s, **fields)
     gating.leave(context, shard)
     admitting.note_failure(context, shard, error)
@@ -109,7 +109,8 @@ def _refused_for_s(context: WorkerContext, shard: ShardWork) -> float:
     return context.work.now_ms() / 1000 - shard.refused_ms / 1000
 
 
-def _kind_of(error: ProviderError) -> ErrorType:
+def kind_of(error: ProviderError) -> ErrorType:
+    """What to say of requests that a provider has refused for too long."""
     if error.code == "insufficient_quota":
         return ErrorType.QUOTA_EXHAUSTED
     if isinstance(error, ProviderAuthError):

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batchline_shared.ledger import JobStatus, Stage
+from batchline_shared.ledger import Ending, JobStatus, Stage
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.attempts import backoff_s
+from batchline_worker.copying import land_all_copies
 from batchline_worker.landing import lost_rows_of
+from batchline_worker.stages.live import give_up_asked
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork, RowTally, ShardWork
@@ -62,13 +64,30 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
         "request.errored": meta.errored,
     }
     clean_after_s = context.settings.clean_up_after_s
-    context.work.close_job(job, retention_s=retention_s, clean_after_s=clean_after_s, counts=counts)
+    ending = _ending(meta, status)
+    context.work.close_job(
+        job, retention_s=retention_s, clean_after_s=clean_after_s, counts=counts, ending=ending
+    )
+    if ending is not None:
+        context.nudge(Stage.NOTIFY)
     _log.info("finished", job=job.id, status=str(status), succeeded=meta.succeeded, errored=meta.errored)
 
 
+def _ending(meta: JobMeta, status: JobStatus) -> Ending | None:
+    """What is told of this end, and to whom; None where nobody is."""
+    if not meta.on_complete and not meta.webhook:
+        return None
+    counts = {"total": meta.total, "succeeded": meta.succeeded, "errored": meta.errored}
+    return Ending(meta.on_complete, meta.webhook, status, counts)
+
+
 def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally) -> None:
-    """Every shard has ended and rows have no outcome: they are to be tried again, or were lost."""
-    if tally.done + tally.again >= meta.total:
+    """Every shard has ended and rows have no outcome: they equal others, are tried again, or were lost."""
+    waiting = context.jobs.waiting_copies(job.id, meta.total) if meta.duplicates else 0
+    if waiting and tally.done + waiting >= meta.total:
+        _copy_outcomes(context, job, meta)
+        return
+    if tally.done + tally.again + waiting >= meta.total:
         _plan_attempt(context, job, meta, context.jobs.begin_attempt(job.id, meta.attempt))
         return
     shards = context.work.shards_of(job.id)
@@ -79,6 +98,13 @@ def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally)
     # What is ready has been planned: its outcomes were lost, and it must not be sent once more.
     context.jobs.end_planning(job.id, meta.attempt)
     _recover(context, job, meta, shards)
+
+
+def _copy_outcomes(context: WorkerContext, job: JobWork, meta: JobMeta) -> None:
+    """Give requests that equal others the outcomes that these have: whoever landed those died before."""
+    copied = land_all_copies(context.jobs, meta)
+    context.work.postpone_job(job, Stage.SETTLE, 0.0 if copied else _AGAIN_S)
+    _log.warning("copies_were_missing", job=job.id, copied=copied)
 
 
 def _plan_attempt(context: WorkerContext, job: JobWork, meta: JobMeta, attempt: int) -> None:
@@ -94,6 +120,10 @@ def _recover(context: WorkerContext, job: JobWork, meta: JobMeta, shards: list[S
     Rows of a shard are collected again, which is free; only rows that no shard
     ever held are planned anew.
     """
+    if meta.deadline is not None and meta.deadline.passed and give_up_asked(context, meta):
+        # What was asked live cannot be looked for, and its batch knows nothing of it.
+        context.work.postpone_job(job, Stage.SETTLE, 0.0)
+        return
     reopened = 0
     spoken_for: set[int] = set()
     # A row that was tried again lies in several shards; the newest knows its outcome.
@@ -119,12 +149,13 @@ def _recover(context: WorkerContext, job: JobWork, meta: JobMeta, shards: list[S
 
 def final_status(meta: JobMeta, *, cancelled: bool = False) -> JobStatus:
     """How a job has ended whose requests all have their outcome; `cancelled`: its work was marked so."""
-    asked = cancelled or meta.status == JobStatus.CANCELLING
+    asked = (cancelled and not meta.overdue) or meta.status == JobStatus.CANCELLING
     if asked and meta.errors.get(ErrorType.CANCELLED):
         return JobStatus.CANCELLED
     if meta.succeeded:
         return JobStatus.COMPLETED
-    if meta.errors.get(ErrorType.EXPIRED) == meta.total:
+    expired = meta.errors.get(ErrorType.EXPIRED, 0)
+    if expired == meta.total or (expired and meta.overdue):
         return JobStatus.EXPIRED
     return JobStatus.FAILED
 

@@ -25,7 +25,7 @@ from batchline_worker.building import build_input
 from batchline_worker.orders import Order, find_order, order_of
 from batchline_worker.parts import parts_of
 from batchline_worker.providers.base import Submission
-from batchline_worker.stages import admitting, gating, pooling
+from batchline_worker.stages import admitting, gating, hinting, pooling
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close, close_unanswered
 from batchline_worker.stages.reconcile import FRESH, plan_on, ready_state, reconcile, stop_double
@@ -203,6 +203,7 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
         return
     _log.info("submitted", shard=shard.id, batch=batch.id, requests=shard.requests)
     gating.leave(context, shard, batch_id=batch.id)
+    hinting.expect(context, shard, batch.id)
     mark_started(context, shard)
     plan_on(context, shard)
     if shard.message:

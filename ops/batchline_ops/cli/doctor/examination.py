@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchline_ops.cli.doctor.account_checks import check_accounts
 from batchline_ops.cli.doctor.environment_checks import check_environment
 from batchline_ops.cli.doctor.findings import Finding, Level, fail, ok
+from batchline_ops.cli.doctor.hook_checks import check_webhooks
 from batchline_ops.cli.doctor.ledger_checks import check_ledger, read_overview
 from batchline_ops.cli.doctor.server_checks import check_server
 from batchline_ops.cli.doctor.worker_checks import check_workers
@@ -51,6 +52,7 @@ def diagnose(redis_url: str | None, *, worker_timeout_s: float) -> list[Finding]
         return [*findings, fail("Settings", str(error), "Correct the variable, or remove it")]
     findings.append(ok("Settings", "valid"))
     findings += check_accounts(settings.accounts)
+    findings += check_webhooks(settings.webhooks)
     client: Any = None
     try:
         client = connect(settings.redis_url)

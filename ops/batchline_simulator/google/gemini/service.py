@@ -13,8 +13,10 @@ from batchline_simulator.google.gemini.batch_routes import QUOTA_MESSAGE, BatchR
 from batchline_simulator.google.gemini.file_routes import FileRoutes
 from batchline_simulator.google.gemini.trade import GeminiTrade
 from batchline_simulator.google.gemini.upload_routes import UploadRoutes
+from batchline_simulator.google.live_route import GenerateRoute
 from batchline_simulator.google.resumable import Sessions
 from batchline_simulator.google.rpc_errors import error_response, quota_details
+from batchline_simulator.google.schema_check import GEMINI_KEYWORDS
 from batchline_simulator.request_log import RequestLog
 
 PREFIX = "/gemini"
@@ -74,6 +76,7 @@ class GeminiService:
         self.life = BatchLife(workshop, trade)
         self._batches = BatchRoutes(trade, self.life)
         self._files = FileRoutes(blobs)
+        self._live = GenerateRoute(workshop, GEMINI_KEYWORDS)
         self._uploads = UploadRoutes(blobs, sessions)
         self._gateway = Gateway(GeminiFace(workshop.config.api_keys), workshop.board, log)
 
@@ -88,7 +91,9 @@ class GeminiService:
     def _batch_routes(self, base: str) -> list[BaseRoute]:
         route, batches = self._gateway.route, self._batches
         create, one = f"{base}/models/{{model}}:batchGenerateContent", f"{base}/batches/{{batch_id}}"
+        generate = f"{base}/models/{{model}}:generateContent"
         return [
+            route(generate, "POST", "gemini.models.generate", self._live.generate),
             route(create, "POST", "gemini.batches.create", batches.create),
             route(f"{base}/batches", "GET", "gemini.batches.list", batches.list),
             route(f"{one}:cancel", "POST", "gemini.batches.cancel", batches.cancel),

@@ -8,7 +8,9 @@ from starlette.routing import BaseRoute
 
 from batchline_simulator.core import BatchLife, Workshop
 from batchline_simulator.gateway import Gateway
+from batchline_simulator.google.live_route import GenerateRoute
 from batchline_simulator.google.rpc_errors import error_response, quota_details
+from batchline_simulator.google.schema_check import VERTEX_KEYWORDS
 from batchline_simulator.google.storage.access import Storage
 from batchline_simulator.google.vertex.job_routes import JobRoutes
 from batchline_simulator.google.vertex.trade import VertexTrade
@@ -59,6 +61,7 @@ class VertexService:
         trade = VertexTrade(workshop, storage)
         self.life = BatchLife(workshop, trade)
         self._jobs = JobRoutes(trade, self.life)
+        self._live = GenerateRoute(workshop, VERTEX_KEYWORDS)
         self._gateway = Gateway(VertexFace(), workshop.board, log)
 
     def routes(self) -> list[BaseRoute]:
@@ -66,9 +69,12 @@ class VertexService:
         route, jobs = self._gateway.route, self._jobs
         made: list[BaseRoute] = []
         for version in _VERSIONS:
-            every = f"/{version}/projects/{{project}}/locations/{{location}}/batchPredictionJobs"
+            place = f"/{version}/projects/{{project}}/locations/{{location}}"
+            generate = f"{place}/publishers/google/models/{{model}}:generateContent"
+            every = f"{place}/batchPredictionJobs"
             one = f"{every}/{{job_id}}"
             made += [
+                route(generate, "POST", "vertex.models.generate", self._live.generate),
                 route(every, "POST", "vertex.batches.create", jobs.create),
                 route(every, "GET", "vertex.batches.list", jobs.list),
                 route(f"{one}:cancel", "POST", "vertex.batches.cancel", jobs.cancel),

@@ -1,5 +1,6 @@
+--! include _clock
 -- Reopens a finished job for another round, with as many attempts as its policy has.
--- KEYS: all keys of the job.  ARGV: channel.
+-- A deadline that has passed binds it no more.  KEYS: all keys of the job.  ARGV: channel.
 -- Returns the round, or 0 when the job is not finished, or is being deleted.
 local status = redis.call('HGET', KEYS[1], 'status')
 if not (status == 'completed' or status == 'failed' or status == 'cancelled' or status == 'expired') then
@@ -7,10 +8,13 @@ if not (status == 'completed' or status == 'failed' or status == 'cancelled' or 
 end
 if redis.call('HGET', KEYS[1], 'deleting') == '1' then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'queued', 'message', '', 'retrying', 1)
-redis.call('HDEL', KEYS[1], 'finished_ms')
+redis.call('HDEL', KEYS[1], 'finished_ms', 'overdue')
+if tonumber(redis.call('HGET', KEYS[1], 'deadline_ms') or '0') <= now_ms() then
+  redis.call('HDEL', KEYS[1], 'deadline_ms', 'on_deadline')
+end
 local attempt = redis.call('HINCRBY', KEYS[1], 'attempt', 1)
 redis.call('HSET', KEYS[1], 'last_attempt', attempt + (redis.call('HGET', KEYS[1], 'max_attempts') or 1) - 1)
-redis.call('DEL', KEYS[7], KEYS[9])  -- again, ready: only what is taken back from here on is tried
+redis.call('DEL', KEYS[7], KEYS[9], KEYS[10])  -- again, ready, asked: only what is taken back from here on is tried
 for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
 redis.call('PUBLISH', ARGV[1], 'queued')
 return redis.call('HINCRBY', KEYS[1], 'round', 1)

@@ -1,24 +1,41 @@
 --! include _clock
 --! include _work
+--! include _deliveries
 -- Ends a job's work. Its records stay for the retention, so that an audit can pair batches with shards.
--- KEYS: job's work, tally, due set it is in, the job's shards, due set of cleaning up.
+-- Who is to be told of it is due now: each end is told for itself, under a number of its own.
+-- KEYS: job's work, tally, due set it is in, the job's shards, due set of cleaning up, its timer's record, due
+--       sets of deadlines and of notifying.
 -- ARGV: job id, token, prefix of work records, retention in ms, delay until cleaning up in ms ('' = never),
---       tally field, increment, ...
+--       timer, what is told, task, webhook ('' = none), tally field, increment, ...
 if not holds(KEYS[1], ARGV[2]) then return 0 end
 enter(KEYS[1], KEYS[2], 'job', 'closed')
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'lease_until', 0)
 redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('DEL', KEYS[6])
+redis.call('ZREM', KEYS[7], ARGV[6])
 -- A job that was retried ends again: its counts replace those of its last end.
 for field, n in string.gmatch(redis.call('HGET', KEYS[1], 'counted') or '', '([^,]+),(%d+)') do
   redis.call('HINCRBY', KEYS[2], field, -n)
 end
 local counted = {}
-for i = 6, #ARGV, 2 do
+for i = 10, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1])
   counted[#counted + 1] = ARGV[i] .. ',' .. ARGV[i + 1]
 end
 redis.call('HSET', KEYS[1], 'counted', table.concat(counted, ','))
+if ARGV[8] .. ARGV[9] ~= '' then
+  local number = redis.call('HINCRBY', KEYS[1], 'ends', 1)
+  for kind, target in pairs({task = ARGV[8], webhook = ARGV[9]}) do
+    if target ~= '' then
+      local member = ARGV[1] .. '-' .. kind .. '-' .. number
+      local work = ARGV[3] .. member
+      redis.call('HSET', work, 'token', 0, 'lease_until', 0, 'state', 'pending', 'job', ARGV[1], 'number', number,
+        'kind', kind, 'target', target, 'event', ARGV[7], 'ended_ms', now, 'next_ms', now)
+      redis.call('ZADD', KEYS[8], now, member)
+    end
+  end
+end
 local expires = tonumber(ARGV[4]) > 0
 for _, shard in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
   local work = ARGV[3] .. shard
@@ -32,5 +49,8 @@ end
 if expires then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
   redis.call('PEXPIRE', KEYS[4], ARGV[4])
+  for _, member in ipairs(deliveries_of(ARGV[1], KEYS[1])) do
+    redis.call('PEXPIRE', ARGV[3] .. member, ARGV[4])
+  end
 end
 return 1

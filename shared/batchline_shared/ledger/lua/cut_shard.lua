@@ -12,7 +12,7 @@ local now, size = now_ms(), 2 * tonumber(ARGV[5])
 local job, route, attempt = unpack(redis.call('HMGET', KEYS[1], 'job', 'route', 'attempt'))
 for at = 6 + size, #ARGV, size do
   local fields = {'job', job, 'route', route, 'attempt', attempt, unpack(ARGV, at, at + size - 1)}
-  make_shard(KEYS[4], KEYS[2], KEYS[3], KEYS[5], ARGV[3], ARGV[4], fields, now)
+  make_shard(KEYS[4], KEYS[2], KEYS[3], KEYS[5], ARGV[3], ARGV[4], 'pending', fields, now)
 end
 enter(KEYS[1], KEYS[2], 'shard', 'pending')
 redis.call('HSET', KEYS[1], unpack(ARGV, 6, 5 + size))

@@ -1,9 +1,11 @@
 --! include _clock
 --! include _work
+--! include _deliveries
 -- Forgets the work of a finished job. A shard that left something at its provider stays until that is deleted
 -- there, due now, but no longer than the grace; one that is still at work for others stays as it is.
--- KEYS: job's work, the job's shards, due set of cleaning up, due set of planning, tally.
--- ARGV: prefix of work records, grace in ms, job id.
+-- KEYS: job's work, the job's shards, due set of cleaning up, due set of planning, tally, its timer's record, due
+--       sets of deadlines and of notifying.
+-- ARGV: prefix of work records, grace in ms, job id, timer.
 -- Returns 1, or 0 while a worker has not closed the job's work.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'plan' then
@@ -29,5 +31,10 @@ for _, shard in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
     redis.call('ZREM', KEYS[2], shard)
   end
 end
-redis.call('DEL', KEYS[1])
+for _, member in ipairs(deliveries_of(ARGV[3], KEYS[1])) do
+  redis.call('DEL', ARGV[1] .. member)
+  redis.call('ZREM', KEYS[8], member)
+end
+redis.call('DEL', KEYS[1], KEYS[6])
+redis.call('ZREM', KEYS[7], ARGV[4])
 return 1

@@ -21,7 +21,8 @@ MODEL = "openai/gpt-4.1-mini"
 FIELDS = {
     "id", "status", "model", "total", "succeeded", "errored", "pending", "errors", "input_tokens",
     "output_tokens", "message", "metadata", "retries", "created_at", "submitted_at", "finished_at",
-    "cached_input_tokens", "price_list", "max_cost_usd", "cost",
+    "cached_input_tokens", "price_list", "max_cost_usd", "cost", "deadline", "on_deadline",
+    "duplicates",
 }  # fmt: skip
 
 

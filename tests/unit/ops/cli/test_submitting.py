@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,6 +148,56 @@ def test_how_often_a_request_is_sent_can_be_said(
     assert cli("batch", "submit", "--model", MODEL, "--max-attempts", "0", stdin=lines(HELLO)).code == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "least_s"), [("90m", 5400), ("6h", 21600), ("1.5d", 129600), ("2100-01-01T00:00+01:00", 10**9)]
+)
+def test_a_deadline_can_be_said_as_a_time_or_a_moment(cli: Cli, given: str, least_s: int) -> None:
+    options = ("--deadline", given, "--on-deadline", "live")
+    answer = cli("batch", "submit", "--model", MODEL, *options, stdin=lines(HELLO))
+    if least_s == 10**9:
+        assert_refused(answer, "at most 3650")
+        return
+    job = cli("batch", "status", answer.out.strip(), "--json").json
+    left = datetime.fromisoformat(job["deadline"]) - datetime.fromisoformat(job["created_at"])
+
+    assert left.total_seconds() == pytest.approx(least_s, abs=5)
+    assert job["on_deadline"] == "live"
+    assert "then live" in cli("batch", "status", answer.out.strip()).out
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ("6 hours", "6h or 2d"),
+        ("6", "6h or 2d"),
+        ("2026-12-01T06:00", "no time zone"),
+        ("2020-01-01T00:00Z", "has passed"),
+        ("0s", "has passed"),
+    ],
+)
+def test_a_deadline_that_is_none_is_refused(cli: Cli, given: str, word: str) -> None:
+    answer = cli("batch", "submit", "--model", MODEL, "--deadline", given, stdin=lines(HELLO))
+
+    assert_refused(answer, word)
+
+
+def test_who_is_told_of_the_end_can_be_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(lines(HELLO))
+    (tmp_path / "batch.jsonl").write_bytes(lines(request("a")))
+    hooks = ("--on-complete", "shop.done@q", "--webhook", "shop")
+
+    jobs = [
+        cli("batch", "submit", "in.jsonl", "-m", MODEL, *hooks).out.strip(),
+        cli("batch", "create-from-file", "-f", "batch.jsonl", "-m", MODEL, *hooks).out.strip(),
+    ]
+
+    for job_id in jobs:
+        meta = cli.client().connection.jobs.meta(job_id)
+        assert (meta.on_complete, meta.webhook) == ("shop.done@q", "shop")
+    assert_refused(cli("batch", "submit", "in.jsonl", "-m", MODEL, "--webhook", "Shop"), "webhook must be")
+    assert_refused(cli("batch", "create-from-file", "-f", "batch.jsonl", "-m", MODEL, "--on-complete", "a b"))
+
+
 @pytest.mark.parametrize("pair", ["team", "=x"])
 def test_metadata_must_be_pairs(cli: Cli, pair: str) -> None:
     assert_refused(cli("batch", "submit", "-m", MODEL, "--metadata", pair, stdin=lines(HELLO)), "key=value")
@@ -248,3 +299,28 @@ def test_an_endpoint_that_does_not_exist_is_refused_with_those_that_do(
     answer = cli("batch", *command, "-m", MODEL, "--endpoint", "/v1/completions", stdin=lines(HELLO))
 
     assert_refused(answer, "/v1/completions", "/v1/embeddings")
+
+
+def test_equal_conversations_are_sent_once_where_asked(cli: Cli) -> None:
+    given = lines(HELLO, HELLO, [{"role": "user", "content": "other"}])
+    submit = ("batch", "submit", "-m", MODEL, "--json")
+
+    once = cli(*submit, "--deduplicate", stdin=given).json
+    dry = cli(*submit, "--deduplicate", "--dry-run", stdin=given).json
+
+    assert (once["total"], once["duplicates"], dry["requests"]) == (3, 1, 2)
+    assert cli(*submit, stdin=given).json["duplicates"] == 0
+    assert "1 not sent" in cli("batch", "status", once["id"]).out
+
+
+def test_a_prompt_is_marked_for_as_long_as_asked(cli: Cli) -> None:
+    prompt = {"role": "system", "content": "Be brief. " * 500}
+    given = lines([prompt, *HELLO], [prompt, *HELLO])
+    submit = ("batch", "submit", "-m", "anthropic/claude-sonnet-4-5", "--json", "--prompt-cache")
+
+    job_id = cli(*submit, "1h", stdin=given).json["id"]
+
+    (rows,) = cli.client().connection.jobs.rows(job_id, [0])
+    assert all(b'"ttl":"1h"' in row for row in rows)
+    assert cli(*submit, "2h", stdin=given).code == 2
+    assert_refused(cli("batch", "submit", "-m", MODEL, "--prompt-cache", "5m", stdin=given), "by itself")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def watched() -> Watched:
     ledger = Watched()
     bench = WorkerBench(ledger, shard_max_requests=3, durable_writes=False)
     bench.provider.answer = lambda one: error_line(one) if one.endswith("-1") else answer_line(one)
-    job = bench.enqueue(7, idempotency_key="k")
+    job = bench.enqueue(7, idempotency_key="k", on_complete="shop.done", webhook="shop")
     bench.run()
     bench.provider.end_all()
     bench.later(20)
@@ -71,6 +72,10 @@ def watched() -> Watched:
         bench.finish(one)
     bench.enqueue(1, linger_s=5)
     bench.run(Stage.PLAN, Stage.SUBMIT)
+    late = bench.enqueue(2, deadline=timedelta(hours=1), on_deadline="live")
+    bench.later(3700)
+    bench.finish(late)
+    bench.enqueue(2, deadline=timedelta(hours=1))
     return ledger
 
 
@@ -107,14 +112,17 @@ def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
 
 
 def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> None:
-    job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}(-\d+)?"
+    job = r"\{job_[0-9a-f]{20}\}"
+    member = r"(job_)?[0-9a-f]{20}((-(task|webhook))?(-\d+)?|~deadline)"
     pool, carrier = "pool_[0-9a-f]{16}", r"pool-[0-9a-f]{16}-\d+"
     patterns = [
         *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
-        rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries)",
+        rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries|asked)",
+        r"batchline:batch:[a-z0-9@_-]+:\S+",
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
+        r"batchline:\{r:[a-z0-9@_-]+\}:live",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
         rf"batchline:\{{p[0-7]\}}:((pool|passengers):{pool}|(work|berths):{carrier})",
     ]

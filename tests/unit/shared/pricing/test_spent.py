@@ -72,6 +72,24 @@ def test_long_requests_are_priced_apart_from_the_short_ones() -> None:
     assert (priced.batch_usd, priced.basis) == (short + long, "estimated")
 
 
+def test_what_was_asked_live_costs_the_standard_price_and_long_requests_theirs() -> None:
+    verdicts = [answered(1_000, 100, cached=500), answered(300_000, 1000)]
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        for name, value in token_counts(verdict, live=True).items():
+            counts[name] = counts.get(name, 0) + value
+    alone = cost_of_job(meta_of("openai/gpt-6-sol", **counts))
+    in_batch = cost_of_job(meta_of("openai/gpt-6-sol", *verdicts))
+    mixed = {name: 2 * value if not name.startswith("live_") else value for name, value in counts.items()}
+
+    assert alone.batch_usd == alone.standard_usd == in_batch.standard_usd
+    assert in_batch.batch_usd is not None
+    assert alone.batch_usd is not None
+    both = cost_of_job(meta_of("openai/gpt-6-sol", **mixed))
+    assert both.batch_usd == alone.batch_usd + in_batch.batch_usd
+    assert both.standard_usd == 2 * alone.batch_usd
+
+
 def test_a_request_is_long_above_the_limit_only() -> None:
     at, above = token_counts(answered(LONG_TOKENS, 1)), token_counts(answered(LONG_TOKENS + 1, 1))
 
