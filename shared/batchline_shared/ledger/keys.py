@@ -249,26 +249,9 @@ def events(job_id: str) -> str:
 
 
 def job_keys(job_id: str) -> list[str]:
-    """Every key with the job's tag, `meta` first."""
-    return [
-        f(job_id)
-        for f in (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, asked)
-        for f in (
-            meta,
-            input_chunks,
-            index,
-            identifiers,
-            done,
-            outcomes,
-            again,
-            attempts,
-            ready,
-            duplicates,
-            copies,
-        )
-    ]
-    names = (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, reasks)
-    return [name(job_id) for name in names]
+    """Every key with the job's tag, in the order in which the scripts take them; `meta` first."""
+    names = (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, asked)
+    return [name(job_id) for name in (*names, duplicates, copies, reasks)]
 
 
 def partition_of(job_id: str) -> int:
