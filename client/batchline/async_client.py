@@ -58,6 +58,14 @@ class EnqueueOptions(TypedDict, total=False):
     reask: int
 
 
+class AdoptOptions(TypedDict, total=False):
+    """What `BatchClient.adopt` takes beside model and batch; the defaults are those there."""
+
+    metadata: Mapping[str, Any] | None
+    endpoint: str | None
+    retention_s: int | None
+
+
 class AsyncBatchClient:
     """Enqueues jobs and finds them again, without blocking the event loop. For one loop at a time."""
 
@@ -178,6 +186,27 @@ class AsyncBatchClient:
                 endpoint=endpoint,
                 deduplicate=deduplicate,
             )
+
+    @overload
+    async def adopt(
+        self, model: str, response_model: type[M], batch_id: str, **how: Unpack[AdoptOptions]
+    ) -> AsyncJob[M]: ...
+
+    @overload
+    async def adopt(
+        self, model: str, response_model: None, batch_id: str, **how: Unpack[AdoptOptions]
+    ) -> AsyncJob[str]: ...
+
+    async def adopt(
+        self, model: str, response_model: type[M] | None, batch_id: str, **how: Unpack[AdoptOptions]
+    ) -> AsyncJob[Any]:
+        """See `BatchClient.adopt`."""
+
+        def adopt() -> Job[Any]:
+            return self.sync.adopt(model, response_model, batch_id, **how)
+
+        job = await self._calls.run(adopt)
+        return self._job(job.id, response_model)
 
     async def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
         """See `BatchClient.costs`."""

@@ -154,14 +154,18 @@ def input_chunks(job_id: str) -> str:
 
 
 def index(job_id: str) -> str:
-    """Hash: chunk number → a `payload.ChunkInfo`, for planning without the payload. TTL as `meta`."""
+    """Hash: chunk number → a `payload.ChunkInfo`, for planning without the payload. TTL as `meta`.
+
+    Of an adopted job, `name_rows.lua` appends, with no bytes.
+    """
     return f"{PREFIX}:{{{job_id}}}:idx"
 
 
 def identifiers(job_id: str) -> str:
     """Hash: chunk number → zstd of a JSON array, the custom ids of its rows.
 
-    Absent where the ids are the default `request-0…`. TTL as `meta`.
+    Absent where the ids are the default `request-0…`. Of an adopted job, `name_rows.lua` appends them in the
+    order in which the workers first see them. TTL as `meta`.
     """
     return f"{PREFIX}:{{{job_id}}}:ids"
 

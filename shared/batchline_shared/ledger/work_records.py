@@ -181,6 +181,8 @@ class ShardWork:
     """What its rows count of a batch's requests."""
     tokens: int
     """Input tokens of all its rows, as estimated; 0: nobody has estimated them."""
+    adopted: bool
+    """Its batch was made by somebody else: it is never created again, nor deleted."""
     cancel: bool
     cancel_sent: bool
     attempt: int
@@ -246,6 +248,7 @@ class ShardWork:
                 segment=Segment.decode(record[b"segment"]),
                 inputs=as_int(record, b"inputs"),
                 tokens=as_int(record, b"tokens"),
+                adopted=record.get(b"adopted") == b"1",
                 cancel=record.get(b"cancel") == b"1",
                 cancel_sent=record.get(b"cancel_sent") == b"1",
                 attempt=as_int(record, b"attempt"),

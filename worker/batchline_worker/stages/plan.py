@@ -15,6 +15,7 @@ from batchline_worker.backoff import jittered_s
 from batchline_worker.cutting import chunk_infos, manifests, shard_limits
 from batchline_worker.landing import Lander, RowNames
 from batchline_worker.reasking import Rounds
+from batchline_worker.stages.adoption import make_shard
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork
@@ -65,7 +66,10 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
     else:
         if meta.retrying:
             context.jobs.end_retry(meta.id)
-        if job.cancel and not meta.goes_live:
+        if meta.adopted:
+            if not make_shard(context, job, meta):
+                return
+        elif job.cancel and not meta.goes_live:
             _cancel_unplanned(context, job, meta)
         elif not _make_shards(context, job, meta):
             return
