@@ -58,14 +58,6 @@ class EnqueueOptions(TypedDict, total=False):
     reask: int
 
 
-class AdoptOptions(TypedDict, total=False):
-    """What `BatchClient.adopt` takes beside model and batch; the defaults are those there."""
-
-    metadata: Mapping[str, Any] | None
-    endpoint: str | None
-    retention_s: int | None
-
-
 class AsyncBatchClient:
     """Enqueues jobs and finds them again, without blocking the event loop. For one loop at a time."""
 
@@ -189,21 +181,49 @@ class AsyncBatchClient:
 
     @overload
     async def adopt(
-        self, model: str, response_model: type[M], batch_id: str, **how: Unpack[AdoptOptions]
+        self,
+        model: str,
+        response_model: type[M],
+        batch_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        retention_s: int | None = None,
     ) -> AsyncJob[M]: ...
 
     @overload
     async def adopt(
-        self, model: str, response_model: None, batch_id: str, **how: Unpack[AdoptOptions]
+        self,
+        model: str,
+        response_model: None,
+        batch_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        retention_s: int | None = None,
     ) -> AsyncJob[str]: ...
 
     async def adopt(
-        self, model: str, response_model: type[M] | None, batch_id: str, **how: Unpack[AdoptOptions]
+        self,
+        model: str,
+        response_model: type[M] | None,
+        batch_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        retention_s: int | None = None,
     ) -> AsyncJob[Any]:
         """See `BatchClient.adopt`."""
 
         def adopt() -> Job[Any]:
-            return self.sync.adopt(model, response_model, batch_id, **how)
+            return self.sync.adopt(
+                model,
+                response_model,
+                batch_id,
+                metadata=metadata,
+                endpoint=endpoint,
+                retention_s=retention_s,
+            )
 
         job = await self._calls.run(adopt)
         return self._job(job.id, response_model)
