@@ -190,6 +190,8 @@ class ShardWork:
     cuts: int
     """How often it was sent again without rows that its provider had blamed for the refusal of all."""
     file_id: str
+    left_files: tuple[str, ...]
+    """Inputs that it had before, which may still be at the provider."""
     batch_id: str
     unconfirmed: bool
     """Its batch was found by time and size alone: only the results' ids can prove that it is ours."""
@@ -254,6 +256,7 @@ class ShardWork:
                 attempt=as_int(record, b"attempt"),
                 cuts=as_int(record, b"cuts"),
                 file_id=as_text(record, b"file_id"),
+                left_files=tuple(as_text(record, b"left_files").split()),
                 batch_id=as_text(record, b"batch_id"),
                 unconfirmed=record.get(b"unconfirmed") == b"1",
                 dead_batches=tuple(as_text(record, b"dead_batches").split()),

@@ -277,6 +277,7 @@ def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, ba
         file_id="",
         dead_batches=dead_with(shard, shard.batch_id),
         provider_status="",
+        cleaned=0,
         gone=0,
         cuts=shard.cuts + 1,
         message=message,
