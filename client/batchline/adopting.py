@@ -133,6 +133,6 @@ class Adopting:
         )
 
         def write(job_id: str) -> None:
-            commit_job(self.connection, job_id, {"total": 0, "chunks": 0, "given_ids": 1})
+            commit_job(self.connection, plan, job_id, {"total": 0, "chunks": 0, "given_ids": 1})
 
         return Job(self.connection, enqueue_job(self.connection, plan, write), response_model)

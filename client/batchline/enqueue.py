@@ -161,6 +161,8 @@ def _write(
         given = chunk.custom_ids is not None
         batch.append(chunk)
         if len(batch) == _FLUSH_CHUNKS:
+            if plan.digest:
+                store.claim(plan.digest, job_id, instead_of=job_id)
             store.write_chunks(job_id, batch)
             batch.clear()
     store.write_chunks(job_id, batch)
@@ -176,11 +178,12 @@ def _write(
         "given_ids": int(given),
         **duplicates,
     }
-    commit_job(connection, job_id, found, deadline_ms=deadline_ms)
+    commit_job(connection, plan, job_id, found, deadline_ms=deadline_ms)
 
 
 def commit_job(
     connection: Connection,
+    plan: JobPlan,
     job_id: str,
     fields: dict[str, str | int | bytes],
     *,
@@ -190,6 +193,8 @@ def commit_job(
     # Due first, then committed: a crash at any point leaves either nothing that
     # lives on, or a committed job that is listed and due.
     connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
+    if plan.digest:
+        connection.jobs.claim(plan.digest, job_id, instead_of=job_id, staging=False)
     connection.jobs.commit(job_id, fields if deadline_ms is None else fields | {"deadline_ms": deadline_ms})
 
 
