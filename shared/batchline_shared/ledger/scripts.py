@@ -64,6 +64,8 @@ class Scripts:
         self.end_planning = script("end_planning")
         self.set_status = script("set_status")
         self.explain = script("explain")
+        self.name_rows = script("name_rows")
+        self.set_total = script("set_total")
         self.finish_job = script("finish_job")
         self.begin_retry = script("begin_retry")
         self.take_back = script("take_back")

@@ -231,7 +231,7 @@ class WorkQueue(ShardMaking):
         """
         return self._advance(shard, "shard", state, *stages, delay_s, fields)
 
-    def close_shard(self, shard: ShardWork, stage: Stage, **fields: str | int) -> bool:
+    def close_shard(self, shard: ShardWork, stage: Stage, **fields: str | int | bytes) -> bool:
         """End a shard whose rows all have their outcome; False when the lease is lost."""
         partition = self._partition(shard)
         return bool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import Stage
@@ -9,6 +10,7 @@ from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.reasking import Rounds
 from batchline_worker.stages import admitting
+from batchline_worker.stages.adopted_rows import name_all
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
@@ -29,6 +31,13 @@ def close_unanswered(
     """
     if not context.work.renew(shard, stage):
         return
+    fields: dict[str, str | bytes] = {"message": message}
+    if shard.adopted:
+        segment = name_all(context, shard)
+        if segment is None:
+            return
+        shard = replace(shard, segment=segment)
+        fields["segment"] = segment.encode()
     meta = context.jobs.find(shard.job_id)
     if meta is not None:
         names = RowNames(context.jobs, meta, shard.segment)
@@ -37,7 +46,7 @@ def close_unanswered(
         for row in lost_rows_of(context.jobs, meta.id, shard.segment):
             lander.unanswered(row, error_type, message)
         lander.flush()
-    context.work.close_shard(shard, stage, message=message)
+    context.work.close_shard(shard, stage, **fields)
     admitting.leave(context, shard)
     if context.work.wake_job(shard.job_id):
         context.nudge(Stage.PLAN)

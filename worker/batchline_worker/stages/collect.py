@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +20,8 @@ from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.reasking import Reasker, Rounds
 from batchline_worker.stages import admitting
+from batchline_worker.stages.adopted_lines import land_adopted
+from batchline_worker.stages.adopted_rows import AdoptedRows, adopted_rows
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
 from batchline_worker.stages.reconcile import dead_with
@@ -73,17 +76,33 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
     # The lease is ours after the record was read: so the attempt that it names is not over before we begin.
     if not context.leases.renew(hold):
         return
-    names = RowNames(context.jobs, meta, shard.segment)
+    if not shard.adopted:
+        _read(context, meta, shard, hold, RowNames(context.jobs, meta, shard.segment))
+        return
+    with adopted_rows(context, shard) as rows:
+        _read(context, meta, shard, hold, rows)
+
+
+def _read(
+    context: WorkerContext, meta: JobMeta, shard: ShardWork, hold: Hold, names: RowNames | AdoptedRows
+) -> None:
+    """Read a batch's results and land them; `names` says which rows there are."""
     attempt = Attempt.of(meta, shard)
     rounds = Rounds(context.jobs, meta, shard.segment, shard.attempt)
     lander = Lander(context.jobs, meta.id, names, attempt, rounds)
-    reasker = Reasker.of(context.jobs, context.settings, meta, shard, attempt=attempt, rounds=rounds)
+    strangers = 0
     try:
         provider = context.provider(shard.route)
         batch = provider.poll(shard.batch_id)
         if not batch.phase.is_final:
             raise ProviderUnavailableError(shard.route, f"the batch had ended, and now is {batch.status}")
-        seen, strangers = _land_lines(meta, shard, lander, reasker, provider.lines(batch))
+        if isinstance(names, AdoptedRows):
+            segment, seen = land_adopted(meta, names, lander, provider, batch)
+            shard = replace(shard, segment=segment)
+        else:
+            store, settings = context.jobs, context.settings
+            reasker = Reasker.of(store, settings, meta, shard, attempt=attempt, rounds=rounds)
+            seen, strangers = _land_lines(meta, shard, lander, reasker, provider.lines(batch))
     except ProviderError as error:
         _unreadable(context, shard, lander, error)
         return
@@ -95,6 +114,8 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1, gone=0)
     elif context.leases.renew(hold):
         # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
+        if isinstance(names, AdoptedRows):
+            shard = replace(shard, segment=names.fill(shard.segment.rows))
         _end(context, meta, shard, lander, batch, seen)
 
 
@@ -106,10 +127,12 @@ def _end(
         return
     message = _land_rest(context, meta, shard, lander, batch)
     # Lines of ours prove that a batch that was found by time and size is the one.
-    unconfirmed = int(shard.unconfirmed and not seen)
-    fields: dict[str, str | int] = {"provider_status": batch.status, "unconfirmed": unconfirmed}
-    fields["message"] = message
-    admitting.refine(context, meta, shard, lander)
+    fields: dict[str, str | int | bytes] = {"provider_status": batch.status, "message": message}
+    fields["unconfirmed"] = int(shard.unconfirmed and not seen)
+    if shard.adopted:
+        fields["segment"] = shard.segment.encode()
+    else:
+        admitting.refine(context, meta, shard, lander)
     if context.work.close_shard(shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
         _log.info("collected", shard=shard.id, batch=batch.id, landed=lander.landed, again=lander.deferred)
@@ -234,7 +257,7 @@ def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, ba
     """
     segment = shard.segment
     hopeless = shard.cuts >= _MAX_CUTS or any(error.line is None for error in batch.errors)
-    if shard.cancel or hopeless:
+    if shard.cancel or shard.adopted or hopeless:
         return False
     for row, said in _blamed(shard, batch).items():
         lander.unanswered(row, *said)
@@ -254,6 +277,7 @@ def _without_blamed(context: WorkerContext, shard: ShardWork, lander: Lander, ba
         file_id="",
         dead_batches=dead_with(shard, shard.batch_id),
         provider_status="",
+        cleaned=0,
         gone=0,
         cuts=shard.cuts + 1,
         message=message,

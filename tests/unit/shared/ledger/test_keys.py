@@ -105,7 +105,7 @@ def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
 def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> None:
     job, member = r"\{job_[0-9a-f]{20}\}", r"(job_)?[0-9a-f]{20}((-(task|webhook))?(-\d+)?|~deadline)"
     patterns = [
-        *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK)),
+        *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK, keys.LIST_SWEEP)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
         rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries|asked)",
