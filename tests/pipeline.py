@@ -27,7 +27,7 @@ _LONGEST_S = 30.0
 class Pipeline:
     """Jobs go in, and come to their end."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, redis: Any = None, **settings: Any) -> None:
         self.settings = WorkerSettings.load(
             redis_url="redis://127.0.0.1:1/0",
             broker_url="memory://",
@@ -36,9 +36,14 @@ class Pipeline:
             durable_writes=False,
             **{"max_attempts": 1} | settings,
         )
-        redis = fakeredis.FakeRedis()
+        redis = fakeredis.FakeRedis() if redis is None else redis
         self.client = BatchClient(settings=self.settings, redis=redis)
         self.context = WorkerContext(self.settings, send=lambda _: None, redis=redis)
+
+    def rest(self) -> None:
+        """Work until nothing is due."""
+        while sum(work(self.context) for work in WORK.values()):
+            pass
 
     def finish(self, *jobs: Job[Any]) -> None:
         """Work until all of these have ended."""
@@ -50,9 +55,9 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(**settings: Any) -> Iterator[Pipeline]:
-    """Build a pipeline, and close its connections."""
-    made = Pipeline(**settings)
+def pipeline(redis: Any = None, **settings: Any) -> Iterator[Pipeline]:
+    """Build a pipeline, in memory unless a Redis is given, and close its connections."""
+    made = Pipeline(redis, **settings)
     try:
         yield made
     finally:

@@ -173,6 +173,15 @@ class ScriptedProvider:
 
         return self._call("ask", act)
 
+    def requests(self, batch: RemoteBatch) -> Iterator[bytes]:
+        self.calls["requests"] += 1
+        fault = self.faults["requests"].popleft() if self.faults["requests"] else None
+        lines = self.inputs.get(batch.id, b"").splitlines()
+        if fault is not None and fault.error is not None:
+            yield from lines[: len(lines) // 2]
+            raise fault.error
+        yield from lines
+
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         def act() -> None:
             self.files.pop(file_id, None)

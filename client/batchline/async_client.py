@@ -180,6 +180,55 @@ class AsyncBatchClient:
                 deduplicate=deduplicate,
             )
 
+    @overload
+    async def adopt(
+        self,
+        model: str,
+        response_model: type[M],
+        batch_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        retention_s: int | None = None,
+    ) -> AsyncJob[M]: ...
+
+    @overload
+    async def adopt(
+        self,
+        model: str,
+        response_model: None,
+        batch_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        retention_s: int | None = None,
+    ) -> AsyncJob[str]: ...
+
+    async def adopt(
+        self,
+        model: str,
+        response_model: type[M] | None,
+        batch_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        retention_s: int | None = None,
+    ) -> AsyncJob[Any]:
+        """See `BatchClient.adopt`."""
+
+        def adopt() -> Job[Any]:
+            return self.sync.adopt(
+                model,
+                response_model,
+                batch_id,
+                metadata=metadata,
+                endpoint=endpoint,
+                retention_s=retention_s,
+            )
+
+        job = await self._calls.run(adopt)
+        return self._job(job.id, response_model)
+
     async def costs(self, group_by: str = "model", *, since: datetime | None = None) -> list[CostLine]:
         """See `BatchClient.costs`."""
         return await self._calls.run(self.sync.costs, group_by, since=since)

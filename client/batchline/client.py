@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
+from batchline.adopting import Adopting
 from batchline.connection import Connection
 from batchline.costs import cost_lines, group_of
 from batchline.deadline import JobDeadline
@@ -44,7 +45,7 @@ __all__ = ["BatchClient"]
 M = TypeVar("M", bound="BaseModel")
 
 
-class BatchClient:
+class BatchClient(Adopting):
     """Enqueues jobs and finds them again. Safe to share between threads."""
 
     def __init__(

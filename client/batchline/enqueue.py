@@ -25,14 +25,14 @@ from batchline_shared.pricing import rate_card
 from batchline_shared.tokens import estimate_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from batchline.connection import Connection
     from batchline.duplicates import DuplicateFinder
     from batchline.job_plan import JobPlan
     from batchline_shared.ledger import JobStore
 
-__all__ = ["EncodedRequest", "enqueue_rows"]
+__all__ = ["EncodedRequest", "commit_job", "enqueue_job", "enqueue_rows"]
 
 _PLAN_AFTER_S = 60.0
 """When workers first look at a job whose enqueue has not ended; they put it off again."""
@@ -83,6 +83,25 @@ def _enqueue(
     first = next(stream, None)
     if first is None:
         raise InvalidInputError("there is no request to enqueue: the list is empty")
+
+    def write(job_id: str) -> None:
+        rows = itertools.chain([first], stream)
+        alive = _alive(connection.jobs, job_id, rows) if plan.digest else rows
+        _write(connection, plan, job_id, alive, finder)
+
+    return enqueue_job(connection, plan, write)
+
+
+def enqueue_job(connection: Connection, plan: JobPlan, write: Callable[[str], None]) -> str:
+    """Write a job's record, let `write` write the rest and commit it, and wake the workers.
+
+    Returns:
+        The job's id; that of the earlier job where the idempotency key stands for one.
+
+    Raises:
+        IdempotencyConflictError: The key stands for another job.
+        QueueUnavailableError, QueueFullError: Redis; nothing was enqueued.
+    """
     job_id = f"job_{secrets.token_hex(10)}"
     with connection.errors():
         store = connection.jobs
@@ -93,8 +112,7 @@ def _enqueue(
             if held != job_id:
                 store.abandon(job_id)
                 return held
-            rows = itertools.chain([first], stream)
-            _write(connection, plan, job_id, _alive(store, job_id, rows) if plan.digest else rows, finder)
+            write(job_id)
         except BaseException as error:
             # Whatever went wrong (the user's own iterator included): leave nothing behind. But the
             # answer to the commit, or the disk's, may be what was lost: then the job is real, and
@@ -143,6 +161,8 @@ def _write(
         given = chunk.custom_ids is not None
         batch.append(chunk)
         if len(batch) == _FLUSH_CHUNKS:
+            if plan.digest:
+                store.claim(plan.digest, job_id, instead_of=job_id)
             store.write_chunks(job_id, batch)
             batch.clear()
     store.write_chunks(job_id, batch)
@@ -152,16 +172,30 @@ def _write(
         while parts := list(itertools.islice(copies, _FLUSH_COPIES)):
             store.write_copies(job_id, parts)
         duplicates["duplicates"] = finder.found
-    # Due first, then committed: a crash at any point leaves either nothing that
-    # lives on, or a committed job that is listed and due.
-    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
     found: dict[str, str | int | bytes] = {
         "total": total,
         "chunks": chunks,
         "given_ids": int(given),
         **duplicates,
     }
-    store.commit(job_id, found if deadline_ms is None else found | {"deadline_ms": deadline_ms})
+    commit_job(connection, plan, job_id, found, deadline_ms=deadline_ms)
+
+
+def commit_job(
+    connection: Connection,
+    plan: JobPlan,
+    job_id: str,
+    fields: dict[str, str | int | bytes],
+    *,
+    deadline_ms: int | None = None,
+) -> None:
+    """Make a job real whose parts are written."""
+    # Due first, then committed: a crash at any point leaves either nothing that
+    # lives on, or a committed job that is listed and due.
+    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
+    if plan.digest:
+        connection.jobs.claim(plan.digest, job_id, instead_of=job_id, staging=False)
+    connection.jobs.commit(job_id, fields if deadline_ms is None else fields | {"deadline_ms": deadline_ms})
 
 
 def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> Iterator[EncodedRequest]:
@@ -264,12 +298,8 @@ def _claim(store: JobStore, plan: JobPlan, job_id: str) -> str:
         if staged is None:
             found = store.find(held)
             if found is not None:
-                theirs = (found.model, found.endpoint, found.template)
-                if theirs != (plan.model, plan.dialect.endpoint, plan.encoded_template):
-                    raise IdempotencyConflictError(
-                        f"this idempotency_key stands for job {held} of {found.model}, which has another "
-                        "model, endpoint, response model or options; use another key"
-                    )
+                if (conflict := plan.conflict(found)) is not None:
+                    raise IdempotencyConflictError(conflict)
                 return held
             held = store.claim(plan.digest, job_id, instead_of=held)  # gone: it died, was deleted, or expired
         elif staged != seen:

@@ -259,7 +259,7 @@ class Job(Generic[T]):
             How many requests are sent again; the job has ended as before when it is 0.
 
         Raises:
-            JobNotReadyError: The job has not ended.
+            JobNotReadyError: It has not ended. InvalidInputError: It was adopted, so has no requests here.
             JobNotFoundError, QueueUnavailableError: As `status`.
         """
         meta = self._meta()

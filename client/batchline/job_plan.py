@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from batchline.deadline import JobDeadline
     from batchline_shared.dialects.base import Dialect
+    from batchline_shared.ledger import JobMeta
 
 __all__ = ["JobPlan"]
 
@@ -99,6 +100,19 @@ class JobPlan:
         if self.idempotency_key is None:
             return ""
         return hashlib.sha256(self.idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def conflict(self, found: JobMeta) -> str | None:
+        """What sets the job apart that the idempotency key stands for; None where it is the same."""
+        if (found.model, found.endpoint, found.template) == (
+            self.model,
+            self.dialect.endpoint,
+            self.encoded_template,
+        ):
+            return None
+        return (
+            f"this idempotency_key stands for job {found.id} of {found.model}, which has another "
+            "model, endpoint, response model or options; use another key"
+        )
 
     def fields(self) -> dict[str, str | int | bytes]:
         """The job's record as it is first written."""

@@ -67,6 +67,11 @@ def retry_failed(
 ) -> int:
     """See `Job.retry_failed`."""
     wanted = _wanted(error_types)
+    if meta.adopted:
+        raise InvalidInputError(
+            f"job {meta.id} was adopted, so Batchline does not have its requests: enqueue those again whose "
+            "custom ids its results name as failed"
+        )
     if not meta.is_final:
         raise JobNotReadyError(
             f"job {meta.id} is {meta.status}; only a finished job can be retried", job_id=meta.id

@@ -201,8 +201,8 @@ class Settings(BaseSettings):
         except SettingsError as error:
             # Only these are written as JSON; what was parsed stands in the cause, and stays out.
             raise ConfigurationError(
-                "BATCHLINE_ACCOUNTS, …_LIMITS, …_ON_COMPLETE, …_WEBHOOKS or …_WEBHOOK_WAITS_S, "
-                f"or a part of them, is no JSON ({error})"
+                "BATCHLINE_ACCOUNTS, BATCHLINE_LIMITS, BATCHLINE_ON_COMPLETE, BATCHLINE_WEBHOOKS or "
+                f"BATCHLINE_WEBHOOK_WAITS_S, or a part of them, is no JSON ({error})"
             ) from None
 
     @property

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
-from batchline_shared.errors import ProviderError, ProviderUnavailableError
+from batchline_shared.errors import ProviderError, ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.providers.base import BatchPhase
 from contract.provider_bench import LIMIT_TOKENS, WIRINGS
@@ -46,6 +48,22 @@ def test_a_truncated_download_is_no_telling_and_gives_out_whole_lines_only(kind:
         seen.extend(bench.provider.lines(batch))
 
     assert set(seen) < whole
+
+
+def test_the_input_is_shown_in_its_order_or_not_at_all(bench: Bench) -> None:
+    batch = bench.finish(*(f"prompt {at}" for at in range(50)))
+
+    shown = [orjson.loads(line)[bench.speech.id_field] for line in bench.provider.requests(batch)]
+
+    assert shown == ([f"row-{at}" for at in range(50)] if bench.name in {"openai", "google"} else [])
+
+
+def test_an_input_that_was_deleted_is_said_to_be_gone(bench: Bench) -> None:
+    batch = bench.finish("one", "two")
+    bench.provider.clean_up(file_id=batch.input_file_id or "", batch_id="")
+
+    with pytest.raises(ProviderRejectedError) if bench.name in {"openai", "google"} else nullcontext():
+        assert list(bench.provider.requests(batch)) == []
 
 
 @pytest.mark.parametrize("kind", ["bom", "crlf", "blank_line"])

@@ -59,6 +59,8 @@ def check_client(client: BatchClient) -> None:
     assert_type(client.enqueue("openai/gpt-4o", User, [MESSAGES]), Job[User])
     assert_type(client.enqueue("openai/gpt-4o", None, conversations()), Job[str])
     assert_type(client.enqueue("openai/gpt-4o", User, [BatchRequest(messages=MESSAGES)]), Job[User])
+    assert_type(client.adopt("openai/gpt-4o", User, "batch_1"), Job[User])
+    assert_type(client.adopt("openai/gpt-4o", None, "batch_1"), Job[str])
     assert_type(client.enqueue("openai/o3", User, [MESSAGES], endpoint="/v1/responses"), Job[User])
     assert_type(
         client.enqueue("openai/e", None, ["a", ["b", "c"]], endpoint="/v1/embeddings"), Job[list[float]]

@@ -12,6 +12,7 @@ from batchline_shared.ledger import (
     Gates,
     JobStore,
     LiveCalls,
+    Naming,
     Pools,
     Stage,
     Timers,
@@ -73,6 +74,7 @@ class WorkerContext:
         self.deliveries = Deliveries(self.redis)
         self.batch_index = BatchIndex(self.redis)
         self.senders = make_senders(settings) if senders is None else senders
+        self.naming = Naming(self.redis)
         self.leases = LeaseKeeper(self.work)
         self.stopping = threading.Event()
         """Set when the process is asked to stop: finish the row at hand and take no other."""

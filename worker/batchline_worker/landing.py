@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from batchline_shared.outcome_rows import encode_outcome, encode_unanswered
 from batchline_shared.pricing import token_counts
@@ -61,6 +61,14 @@ class RowNames:
         return self.meta.default_id(row) if self._given is None else self._given[row]
 
 
+class Names(Protocol):
+    """What says which custom id a row has."""
+
+    meta: JobMeta
+
+    def __getitem__(self, row: int) -> str: ...
+
+
 class Lander:
     """Collects outcomes and lands them in chunks. Landing a row twice changes nothing."""
 
@@ -68,7 +76,7 @@ class Lander:
         self,
         store: JobStore,
         job_id: str,
-        names: RowNames,
+        names: Names,
         attempt: Attempt,
         rounds: Rounds,
         *,

@@ -13,6 +13,7 @@ from batchline_worker.reasking import Reasker, Rounds
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, ShardWork
     from batchline_worker.context import WorkerContext
+    from batchline_worker.landing import Names
     from batchline_worker.parts import Part
 
 __all__ = ["OpenPart", "PartLanding", "Sums"]
@@ -47,8 +48,18 @@ class Sums(NamedTuple):
 class PartLanding:
     """Lands outcomes of a shard's parts. Landing a row twice changes nothing."""
 
-    def __init__(self, context: WorkerContext, shard: ShardWork, *, final: bool = False) -> None:
-        """Args: final: Every failure is the last word, whatever the job's policy says."""
+    def __init__(
+        self, context: WorkerContext, shard: ShardWork, *, final: bool = False, names: Names | None = None
+    ) -> None:
+        """Prepare to land.
+
+        Args:
+            context: Of this process.
+            shard: The shard.
+            final: Every failure is the last word, whatever the job's policy says.
+            names: Custom ids of its one part that become known as it is read; None: those of the ledger.
+        """
+        self._names = names
         self._context = context
         self._shard = shard
         self._final = final
@@ -105,7 +116,8 @@ class PartLanding:
         jobs, segment = self._context.jobs, part.segment
         attempt = Attempt.ending(meta, part.attempt) if self._final else Attempt.of(meta, holder)
         rounds = Rounds(jobs, meta, segment, part.attempt)
-        lander = Lander(jobs, meta.id, RowNames(jobs, meta, segment), attempt, rounds)
+        names = RowNames(jobs, meta, segment) if self._names is None else self._names
+        lander = Lander(jobs, meta.id, names, attempt, rounds)
         settings = self._context.settings
         return OpenPart(
             meta, lander, Reasker.of(jobs, settings, meta, segment, attempt=attempt, rounds=rounds)

@@ -22,6 +22,10 @@ _MOST_NUDGES = 4
 """Messages for one stage in one tick: each drains until nothing is due, so a few suffice."""
 
 
+_LIST_SWEEP_S = 60
+"""Seconds between two looks for jobs on the list that are gone."""
+
+
 def tick(context: WorkerContext) -> dict[Stage, int]:
     """Nudge every stage that has due work, unless somebody has ticked within the interval.
 
@@ -36,6 +40,8 @@ def tick(context: WorkerContext) -> dict[Stage, int]:
         for _ in range(min(count, _MOST_NUDGES)):
             context.nudge(stage)
     admitting.sweep(context)
+    if context.redis.set(keys.LIST_SWEEP, 1, nx=True, ex=_LIST_SWEEP_S):
+        context.jobs.drop_gone()
     return due
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from batchline_ops.cli.adopting import adopt_command
 from batchline_ops.cli.batch_app import batch_app
 from batchline_ops.cli.exit_codes import EPILOG, ExitCode
 from batchline_ops.cli.output import print_json, print_line
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+batch_app.command("adopt")(adopt_command)
 app.add_typer(batch_app, name="batch")
 app.command("up")(up_command)
 app.command("demo")(demo_command)

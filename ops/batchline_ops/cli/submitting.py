@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchline.job import Job
     from batchline.prompt_cache import PromptCache
 
-__all__ = ["create_from_file", "parse_metadata", "submit_requests"]
+__all__ = ["adopt_batch", "create_from_file", "parse_metadata", "submit_requests"]
 
 
 def create_from_file(
@@ -142,6 +142,31 @@ def submit_requests(
     return _announce(job, wait=wait, as_json=as_json)
 
 
+def adopt_batch(
+    client: BatchClient,
+    model: str,
+    batch_id: str,
+    *,
+    response_model: str | None,
+    endpoint: str | None,
+    metadata: Sequence[str],
+    retention_s: int | None,
+    wait: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Take over a batch that was made elsewhere."""
+    answer = load_response_model(response_model) if response_model is not None else None
+    job: Job[Any] = client.adopt(
+        model,
+        answer,
+        batch_id,
+        metadata=parse_metadata(metadata),
+        endpoint=endpoint,
+        retention_s=retention_s,
+    )
+    return _announce(job, wait=wait, as_json=as_json)
+
+
 def parse_metadata(pairs: Sequence[str]) -> dict[str, str]:
     """Read `key=value` pairs; values stay text.
 
@@ -169,9 +194,9 @@ def _announce(job: Job[Any], *, wait: bool, as_json: bool) -> ExitCode:
         return follow(job, timeout_s=None, as_json=as_json)
     if not as_json:
         info = job.info()
+        what = counted(info.total, "request") if info.total else "A batch"
         note(
-            f"{counted(info.total, 'request')} for {info.model} on the queue. "
-            f"Follow with: batchline batch watch {job.id}",
+            f"{what} for {info.model} on the queue. Follow with: batchline batch watch {job.id}",
             style="dim",
         )
     return ExitCode.OK

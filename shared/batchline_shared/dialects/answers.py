@@ -24,6 +24,7 @@ __all__ = [
     "first",
     "mapping",
     "named",
+    "text_id",
     "text_problem",
     "unfenced",
 ]
@@ -37,6 +38,13 @@ NO_TEXT: Final[Problem] = (ErrorType.INVALID_OUTPUT, "the answer holds no text")
 _NO_JSON: Final[Problem] = (ErrorType.INVALID_OUTPUT, "the answer is no JSON")
 
 _EMPTY: Final[dict[str, Any]] = {}
+
+
+def text_id(value: Any) -> str | None:
+    """Read an id that somebody else gave: text, or a number; None for anything else."""
+    if type(value) is int:
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

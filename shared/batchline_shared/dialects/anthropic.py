@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline_shared.dialects.answers import text_id
 from batchline_shared.dialects.anthropic_caching import prompt_marker
 from batchline_shared.dialects.anthropic_messages import Conversation, converted, joined
 from batchline_shared.dialects.anthropic_models import (
@@ -178,6 +179,10 @@ class AnthropicMessages:
         without = {"messages", "system", *unsampled(params)}
         common = {name: value for name, value in params.items() if name not in without}
         return FileLine(custom_id, common, conversation.fields(), row)
+
+    def foreign_id(self, line: Mapping[str, Any]) -> str | None:
+        """See `Dialect`."""
+        return text_id(line.get(self.id_field))
 
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """See `Dialect`. Anthropic echoes nothing."""

@@ -163,6 +163,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def foreign_id(self, line: Mapping[str, Any]) -> str | None:
+        """The id of a request that somebody else wrote, from its line or its result; None: it has none."""
+        ...
+
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """What is stored of a result line: the line as it came, but for an echo of the request."""
         ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline_shared.dialects.answers import text_id
 from batchline_shared.dialects.base import Limits
 from batchline_shared.dialects.google_lines import GoogleLines
 from batchline_shared.dialects.google_options import CONFIG
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from batchline_shared.dialects.base import Dialect, FileLine
 
 __all__ = ["DIALECTS", "VertexLines"]
+
+
+_ID_FIELDS: Final = ("custom_id", "key", "id")
+"""What most scripts call it, in the order in which they are asked for."""
+
+_OWN_FIELDS: Final = frozenset({"request", "response", "status", "processed_time", "error"})
+"""Fields of a result line that are Vertex AI's own."""
 
 
 class VertexLines(GoogleLines):
@@ -53,6 +61,12 @@ class VertexLines(GoogleLines):
         read = super().read_line(line, model_name)
         config = read.common.get(CONFIG, {})
         return read._replace(schema=config.get("responseSchema", config.get("responseJsonSchema")))
+
+    def foreign_id(self, line: Mapping[str, Any]) -> str | None:
+        """See `Dialect`. Any flat field beside the request is one; scripts call theirs as they like."""
+        beside = [name for name in line if name not in _OWN_FIELDS]
+        found = (text_id(line.get(name)) for name in (*_ID_FIELDS, *beside))
+        return next((value for value in found if value is not None), None)
 
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """See `Dialect`. Vertex AI echoes the request, padded with nulls; the rest is kept."""

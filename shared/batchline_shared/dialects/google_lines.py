@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline_shared.dialects.answers import text_id
 from batchline_shared.dialects.base import FileLine
 from batchline_shared.dialects.google_contents import camel, converted
 from batchline_shared.dialects.google_options import (
@@ -190,6 +191,10 @@ class GoogleLines:
         if named != model_name and str(named).rpartition("/")[2] != model_name:
             raise ValueError(f"request.model is {named!r}, but the job is for {model_name!r}")
         return wire_id, body
+
+    def foreign_id(self, line: Mapping[str, Any]) -> str | None:
+        """See `Dialect`."""
+        return text_id(line.get(self.id_field))
 
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """See `Dialect`. Nothing is echoed here, but by Vertex AI."""

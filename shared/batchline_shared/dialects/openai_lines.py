@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from batchline_shared.dialects.answers import text_id
 from batchline_shared.dialects.base import FileLine, Limits
 from batchline_shared.dialects.messages import encode
 from batchline_shared.dialects.openai_options import check_options
@@ -128,6 +129,10 @@ class OpenAILines:
         except InvalidRequestError as error:
             raise ValueError(f"body.{error.reason}") from None
         return FileLine(custom_id, common, {self.conversation_field: conversation}, row)
+
+    def foreign_id(self, line: Mapping[str, Any]) -> str | None:
+        """See `Dialect`."""
+        return text_id(line.get(self.id_field))
 
     def kept(self, line: dict[str, Any], raw: bytes) -> bytes:
         """See `Dialect`. OpenAI echoes nothing."""

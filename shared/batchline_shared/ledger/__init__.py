@@ -23,6 +23,7 @@ from batchline_shared.ledger.gates import Gates
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.live_calls import LiveCalls
+from batchline_shared.ledger.naming import Naming
 from batchline_shared.ledger.overview import Overview, overview
 from batchline_shared.ledger.payload import ChunkInfo, InputChunk, RowTally
 from batchline_shared.ledger.pools import Berth, Pools, half_of, pool_of
@@ -71,6 +72,7 @@ __all__ = [
     "Landing",
     "LiveCalls",
     "Manifest",
+    "Naming",
     "Note",
     "NoteReader",
     "OnDeadline",

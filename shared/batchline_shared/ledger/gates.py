@@ -56,7 +56,7 @@ class Gates:
         self._scripts.unclaim(keys=[keys.gate(shard.route)], args=[_holder(shard)])
 
     def _claim(self, route: str, holder: str, instead_of: str) -> str:
-        return str(self._scripts.claim(keys=[keys.gate(route)], args=[holder, instead_of]).decode())
+        return str(self._scripts.claim(keys=[keys.gate(route)], args=[holder, instead_of, ""]).decode())
 
     def note(self, route: str, batch_id: str) -> None:
         """Remember that a batch has its shard."""

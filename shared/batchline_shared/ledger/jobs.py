@@ -7,7 +7,7 @@ chunks, `commit`. From `commit` on it survives any crash.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchline_shared.errors import JobNotFoundError, LedgerError, QueueUnavailableError
 from batchline_shared.ledger import keys
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from redis import Redis
 
 __all__ = ["JobStore"]
+
+_CLAIM_STAGING_S: Final = STAGING_S + 3600
+"""How long an idempotency key stands for an enqueue that stands still: longer than its record, so that no
+two enqueues with one key can both become real."""
 
 _PAGE = 100
 
@@ -75,18 +79,23 @@ class JobStore(Duplicates):
             self._client.zrem(keys.ALL_JOBS, job_id)
         return gone
 
-    def claim(self, digest: str, job_id: str, *, instead_of: str | None = None) -> str:
+    def claim(self, digest: str, job_id: str, *, instead_of: str | None = None, staging: bool = True) -> str:
         """Let an idempotency key stand for a job, unless it stands for another one already.
 
         Args:
             digest: SHA-256 of the key, in hex.
             job_id: The job to stand for.
-            instead_of: A job whose enqueue is known to be dead, which may be replaced.
+            instead_of: A job whose enqueue is known to be dead, which may be replaced; the job itself, to let
+                the key stand longer.
+            staging: Its enqueue is under way: the key goes by itself, a little after the job's record would.
 
         Returns:
             The id that the key stands for now.
         """
-        held = self._scripts.claim(keys=[keys.idempotency(digest)], args=[job_id, instead_of or ""])
+        held = self._scripts.claim(
+            keys=[keys.idempotency(digest)],
+            args=[job_id, instead_of or "", _CLAIM_STAGING_S if staging else ""],
+        )
         return str(held.decode())
 
     def unclaim(self, digest: str, job_id: str) -> None:
@@ -134,6 +143,26 @@ class JobStore(Duplicates):
                 self._client.zrem(keys.ALL_JOBS, *gone)
             before = set(names)
             start += len(names) - len(gone)
+
+    def drop_gone(self) -> int:
+        """Take jobs off the list whose record is gone; returns how many.
+
+        As Redis expires keys: of a sample, and again while a tenth of it was gone.
+        """
+        dropped = 0
+        while True:
+            names = self._client.zrandmember(keys.ALL_JOBS, _PAGE)
+            with self._client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.exists(keys.meta(name.decode()))
+                found = pipe.execute()
+            # A record is there before its job is listed, and ids never come again.
+            gone = [name for name, there in zip(names, found, strict=True) if not there]
+            if gone:
+                self._client.zrem(keys.ALL_JOBS, *gone)
+            dropped += len(gone)
+            if len(gone) * 10 <= len(names):
+                return dropped
 
     # --- outcomes and status -----------------------------------------------------------------
 

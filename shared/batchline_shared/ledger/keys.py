@@ -24,6 +24,7 @@ from zlib import crc32
 
 __all__ = [
     "ALL_JOBS",
+    "LIST_SWEEP",
     "NUDGE",
     "PARTITIONS",
     "SCHEMA",
@@ -79,7 +80,10 @@ SCHEMA: Final = f"{PREFIX}:schema"
 
 ALL_JOBS: Final = f"{PREFIX}:jobs"
 """Sorted set: job id → time of creation. The client adds at enqueue, before the job is committed,
-so that a committed job is always listed; readers drop ids without a record. No TTL of its own."""
+so that a committed job is always listed; readers, and a sweep, drop ids without a record. No TTL."""
+
+LIST_SWEEP: Final = f"{PREFIX}:sweep-list"
+"""String: taken with SET NX EX by whoever drops ids of jobs that are gone from `ALL_JOBS`. TTL: a minute."""
 
 TICK: Final = f"{PREFIX}:tick"
 """String: taken with SET NX PX by the process whose tick this is. TTL: one tick, so that any number of
@@ -104,7 +108,8 @@ def sweep(route: str) -> str:
 def idempotency(digest: str) -> str:
     """String: the id of the job that an idempotency key (given by its SHA-256) stands for.
 
-    The client writes it with SET NX before the job. TTL: that of the job.
+    The client writes it with SET NX before the job. TTL: a day and an hour while the enqueue is under way,
+    none from just before its commit on, and that of the job once it has ended.
     """
     return f"{PREFIX}:idem:{digest}"
 
@@ -158,14 +163,18 @@ def input_chunks(job_id: str) -> str:
 
 
 def index(job_id: str) -> str:
-    """Hash: chunk number → a `payload.ChunkInfo`, for planning without the payload. TTL as `meta`."""
+    """Hash: chunk number → a `payload.ChunkInfo`, for planning without the payload. TTL as `meta`.
+
+    Of an adopted job, `name_rows.lua` appends, with no bytes.
+    """
     return f"{PREFIX}:{{{job_id}}}:idx"
 
 
 def identifiers(job_id: str) -> str:
     """Hash: chunk number → zstd of a JSON array, the custom ids of its rows.
 
-    Absent where the ids are the default `request-0…`. TTL as `meta`.
+    Absent where the ids are the default `request-0…`. Of an adopted job, `name_rows.lua` appends them in the
+    order in which the workers first see them. TTL as `meta`.
     """
     return f"{PREFIX}:{{{job_id}}}:ids"
 
@@ -253,23 +262,9 @@ def events(job_id: str) -> str:
 
 
 def job_keys(job_id: str) -> list[str]:
-    """Every key with the job's tag, `meta` first."""
-    names = (
-        meta,
-        input_chunks,
-        index,
-        identifiers,
-        done,
-        outcomes,
-        again,
-        attempts,
-        ready,
-        asked,
-        duplicates,
-        copies,
-        reasks,
-    )
-    return [name(job_id) for name in names]
+    """Every key with the job's tag, in the order in which the scripts take them; `meta` first."""
+    names = (meta, input_chunks, index, identifiers, done, outcomes, again, attempts, ready, asked)
+    return [name(job_id) for name in (*names, duplicates, copies, reasks)]
 
 
 def partition_of(job_id: str) -> int:
@@ -362,11 +357,11 @@ def admission(route: str) -> list[str]:
     4. `state`, hash: what is held for each model and in all, the limits as last asked with, the models'
        virtual clocks, and until when the account is paused or stopped.
     5. `creations`, sorted set: `shard id@time` → when it was admitted, of the last hour; as many as an
-       hour's limit, and none where there is no such limit.
+       hour's limit, and none where there is no such limit. TTL: an hour.
     6. `taught`, hash: `tokens`, `requests` or `factor` and a model → limits that a provider named, and how
        far its usage is from our estimates. TTL: 30 days after the last; the next refusal teaches anew.
     7. `seen`, sorted set: mark of a call → when it was made, of the last ten minutes, so that a command
-       that the client sends again does nothing.
+       that the client sends again does nothing. TTL: ten minutes.
     """
     names = ("records", "held", "turns", "state", "creations", "taught", "seen")
     return [admission_prefix(route) + name for name in names]

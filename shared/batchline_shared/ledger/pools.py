@@ -165,7 +165,7 @@ class Pools:
                 rider, attempt, segment = entry.split(b" ", 2)
                 yield Berth(rider.decode(), int(attempt), Segment.decode(segment))
 
-    def close_rider(self, rider: str, carrier: ShardWork, **fields: str | int) -> bool:
+    def close_rider(self, rider: str, carrier: ShardWork, **fields: str | int | bytes) -> bool:
         """End a rider whose rows all have their outcome; False when it rides in this carrier no more."""
         job_id = job_of(rider)
         partition = keys.partition_of(job_id)
@@ -203,7 +203,7 @@ class Pools:
         *,
         kept_s: float,
         clean_after_s: float | None,
-        **fields: str | int,
+        **fields: str | int | bytes,
     ) -> bool:
         """End a carrier whose riders have all ended; False when the lease is lost.
 

@@ -124,7 +124,10 @@ class JobMeta:
     """Those of them that equal an earlier one and are not sent."""
     copied: int
     """Those of the duplicates that have their outcome."""
+    """Requests; of an adopted job that runs, as its provider counts them."""
     chunks: int
+    named: int
+    """Requests of an adopted job whose custom ids are known."""
     succeeded: int
     errored: int
     landed: int
@@ -172,6 +175,8 @@ class JobMeta:
     """The Celery task that is sent once it has ended, `task.name` or `task.name@queue`; empty: none."""
     webhook: str
     """The endpoint that is told then, by its name in the settings; empty: none."""
+    adopted: str
+    """The provider's id of the batch that it took over; empty where it makes its batches itself."""
     message: str
     """Why the job failed as a whole, or what keeps it waiting. May be empty."""
     metadata: dict[str, Any]
@@ -202,6 +207,7 @@ class JobMeta:
                 duplicates=as_int(record, b"duplicates"),
                 copied=as_int(record, b"copied"),
                 chunks=as_int(record, b"chunks"),
+                named=as_int(record, b"named"),
                 succeeded=as_int(record, b"succeeded"),
                 errored=as_int(record, b"errored"),
                 landed=as_int(record, b"landed"),
@@ -228,6 +234,7 @@ class JobMeta:
                 deadline=Deadline.read(record),
                 on_complete=as_text(record, b"on_complete"),
                 webhook=as_text(record, b"webhook"),
+                adopted=as_text(record, b"adopted"),
                 message=as_text(record, b"message"),
                 metadata=orjson.loads(record.get(b"metadata", b"{}")),
                 errors={str(kind): n for kind in ErrorType if (n := as_int(record, b"err." + kind.encode()))},

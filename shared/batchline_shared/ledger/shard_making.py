@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.leasing import Leasing, flat
-from batchline_shared.ledger.work_records import ShardState, Stage, shard_id
+from batchline_shared.ledger.work_records import Segment, ShardState, Stage, shard_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchline_shared.ledger.ride_records import Ride
     from batchline_shared.ledger.work_records import JobWork, Manifest, ShardWork
@@ -38,14 +38,40 @@ class ShardMaking(Leasing):
         Returns:
             The shard's number; None when the lease is lost or somebody else moved the cursor.
         """
-        partition = keys.partition_of(job.id)
-        fields = {"job": job.id, "route": route, "attempt": attempt, **manifest.fields()}
+        fields: dict[str, str | int | bytes] = {"job": job.id, "route": route, "attempt": attempt}
+        fields |= manifest.fields()
         fields |= {} if ride is None else ride.fields()
+        first = (ShardState.LIVE, Stage.LIVE) if live else (ShardState.PENDING, Stage.SUBMIT)
+        return self._make_shard(job, cursor, *first, fields)
+
+    def adopt_shard(self, job: JobWork, *, route: str, batch_id: str, attempt: int) -> int | None:
+        """Create the one shard of an adopted job, whose batch is at the provider; as `plan_shard`."""
+        fields: dict[str, str | int | bytes] = {
+            "job": job.id,
+            "route": route,
+            "attempt": attempt,
+            "segment": Segment(0, 0, 0, 0).encode(),
+            "adopted": 1,
+            "batch_id": batch_id,
+            # What is at the provider is its owner's: it counts as cleaned up from the start.
+            "cleaned": 1,
+        }
+        return self._make_shard(job, (job.cursor, "0,1"), ShardState.SUBMITTED, Stage.POLL, fields)
+
+    def _make_shard(
+        self,
+        job: JobWork,
+        cursor: tuple[str, str],
+        state: ShardState,
+        stage: Stage,
+        fields: Mapping[str, str | int | bytes],
+    ) -> int | None:
+        partition = keys.partition_of(job.id)
         number = self._scripts.plan_shard(
             keys=[
                 keys.work(partition, job.id),
                 keys.tally(partition),
-                keys.due(partition, Stage.LIVE if live else Stage.SUBMIT),
+                keys.due(partition, stage),
                 keys.shards(partition, job.id),
             ],
             args=[
@@ -53,7 +79,7 @@ class ShardMaking(Leasing):
                 *cursor,
                 keys.work_prefix(partition),
                 shard_id(job.id, ""),
-                ShardState.LIVE if live else ShardState.PENDING,
+                state,
                 *flat(fields),
             ],
         )

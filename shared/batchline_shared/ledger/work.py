@@ -63,7 +63,7 @@ class WorkQueue(ShardMaking):
             )
         )
 
-    def postpone_job(self, job: JobWork, stage: Stage, delay_s: float, **fields: str | int) -> bool:
+    def postpone_job(self, job: JobWork, stage: Stage, delay_s: float, **fields: str | int | bytes) -> bool:
         """Give a job's lease back; it is due again in `delay_s`."""
         return self._advance(job, "job", job.state, stage, stage, delay_s, fields) is not None
 
@@ -231,7 +231,7 @@ class WorkQueue(ShardMaking):
         """
         return self._advance(shard, "shard", state, *stages, delay_s, fields)
 
-    def close_shard(self, shard: ShardWork, stage: Stage, **fields: str | int) -> bool:
+    def close_shard(self, shard: ShardWork, stage: Stage, **fields: str | int | bytes) -> bool:
         """End a shard whose rows all have their outcome; False when the lease is lost."""
         partition = self._partition(shard)
         return bool(

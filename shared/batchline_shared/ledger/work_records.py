@@ -183,6 +183,8 @@ class ShardWork:
     """What its rows count of a batch's requests."""
     tokens: int
     """Input tokens of all its rows, as estimated; 0: nobody has estimated them."""
+    adopted: bool
+    """Its batch was made by somebody else: it is never created again, nor deleted."""
     cancel: bool
     cancel_sent: bool
     attempt: int
@@ -190,6 +192,8 @@ class ShardWork:
     cuts: int
     """How often it was sent again without rows that its provider had blamed for the refusal of all."""
     file_id: str
+    left_files: tuple[str, ...]
+    """Inputs that it had before, which may still be at the provider."""
     batch_id: str
     unconfirmed: bool
     """Its batch was found by time and size alone: only the results' ids can prove that it is ours."""
@@ -259,11 +263,13 @@ class ShardWork:
                 segment=Segment.decode(record[b"segment"]),
                 inputs=as_int(record, b"inputs"),
                 tokens=as_int(record, b"tokens"),
+                adopted=record.get(b"adopted") == b"1",
                 cancel=record.get(b"cancel") == b"1",
                 cancel_sent=record.get(b"cancel_sent") == b"1",
                 attempt=as_int(record, b"attempt"),
                 cuts=as_int(record, b"cuts"),
                 file_id=as_text(record, b"file_id"),
+                left_files=tuple(as_text(record, b"left_files").split()),
                 batch_id=as_text(record, b"batch_id"),
                 unconfirmed=record.get(b"unconfirmed") == b"1",
                 dead_batches=tuple(as_text(record, b"dead_batches").split()),

@@ -31,3 +31,14 @@ def test_a_tick_nudges_a_crowded_stage_a_few_times(bench: WorkerBench) -> None:
 
     assert tick(bench.context) == {Stage.PLAN: 9}
     assert bench.nudged[Stage.PLAN] == 4
+
+
+def test_jobs_whose_record_is_gone_leave_the_list_and_others_stay(bench: WorkerBench) -> None:
+    gone = [bench.enqueue(1).id for _ in range(3)]
+    kept = bench.enqueue(1)
+    for job_id in gone:
+        bench.redis.delete(keys.meta(job_id))
+
+    tick(bench.context)
+
+    assert bench.redis.zrange(keys.ALL_JOBS, 0, -1) == [kept.id.encode()]

@@ -157,6 +157,11 @@ class AnthropicProvider:
             result = {"type": "succeeded", "message": message}
         return orjson.dumps({"custom_id": "", "result": result})
 
+    def requests(self, batch: RemoteBatch) -> Iterator[bytes]:
+        """See `Provider.requests`. Anthropic shows them to nobody."""
+        del batch
+        return iter(())
+
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. A batch goes with its results."""
         del file_id

@@ -287,6 +287,13 @@ class Provider(Protocol):
         """
         ...
 
+    def requests(self, batch: RemoteBatch) -> Iterator[bytes]:
+        """Stream every line of a batch's input as `lines` does, in the order of its requests.
+
+        None where the provider shows it to nobody. Raises `ProviderRejectedError` where it has been deleted.
+        """
+        ...
+
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """Delete what a batch that has ended left at the provider: its input and its results.
 

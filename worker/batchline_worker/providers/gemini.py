@@ -181,6 +181,11 @@ class GeminiProvider:
         """See `Provider.ask`."""
         return asked(call, self._json)
 
+    def requests(self, batch: RemoteBatch) -> Iterator[bytes]:
+        """See `Provider.requests`. A file that was uploaded cannot be read again."""
+        del batch
+        return iter(())
+
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. Results go with their batch: they cannot be deleted by themselves."""
         if batch_id:

@@ -70,7 +70,7 @@ def remote_batch(body: Any) -> RemoteBatch | None:
     phase = _PHASES.get(_STATE.sub("", status), BatchPhase.UNKNOWN)
     stats = _mapping(batch.get("batchStats"))
     completed, failed = (_count(stats.get(f"{kind}RequestCount")) for kind in ("successful", "failed"))
-    errors = job_errors(body.get("error")) if phase is not BatchPhase.CANCELLED else ()
+    errors = job_errors(body.get("error")) if phase is BatchPhase.FAILED else ()
     broken = phase is BatchPhase.FAILED and any(error.code == str(_INTERNAL) for error in errors)
     return RemoteBatch(
         id=name,

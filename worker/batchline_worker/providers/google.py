@@ -197,6 +197,11 @@ class GoogleProvider:
         location = location_for(call.model, self._access.location)
         return asked(call, partial(self._json, location))
 
+    def requests(self, batch: RemoteBatch) -> Iterator[bytes]:
+        """See `Provider.requests`. A table, or several files, are not read."""
+        uri = batch.input_file_id or ""
+        return iter(()) if not uri or "*" in uri else self._bucket.object_lines(uri)
+
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`. Results are beside the input, and go with it."""
         bucket, path = split_uri(file_id)

@@ -151,12 +151,22 @@ class GoogleBucket:
         prefix = prefix.rstrip("/") + "/"
         for blob in self._listed(bucket, prefix):
             if _PREDICTIONS.fullmatch(str(blob.name)[len(prefix) :]):
-                try:
-                    yield from complete_lines(self._pieces(blob))
-                except TruncatedError as error:
-                    raise ProviderUnavailableError(
-                        self._access.name, f"{blob.name} broke off: {error}", code=BROKEN_OFF
-                    ) from None
+                yield from self._whole_lines(blob)
+
+    def object_lines(self, uri: str) -> Iterator[bytes]:
+        """Stream the lines of one object, in constant memory.
+
+        Raises:
+            ProviderRejectedError: There is no such object.
+            ProviderUnavailableError: It broke off; every line given out is whole.
+        """
+        bucket, path = split_uri(uri)
+        blob = self._ask(
+            lambda client: client.bucket(bucket).get_blob(path, timeout=self._timeout, retry=_bounded())
+        )
+        if blob is None:
+            raise ProviderRejectedError(self._access.name, f"there is no object {uri}", status_code=404)
+        yield from self._whole_lines(blob)
 
     def delete_under(self, bucket: str, prefix: str) -> None:
         """Delete every object of a bucket whose name begins with this.
@@ -194,6 +204,13 @@ class GoogleBucket:
             return list(client.list_blobs(bucket, prefix=prefix, timeout=self._timeout, retry=_bounded()))
 
         return self._ask(listed)
+
+    def _whole_lines(self, blob: Any) -> Iterator[bytes]:
+        try:
+            yield from complete_lines(self._pieces(blob))
+        except TruncatedError as error:
+            message = f"{blob.name} broke off: {error}"
+            raise ProviderUnavailableError(self._access.name, message, code=BROKEN_OFF) from None
 
     def _pieces(self, blob: Any) -> Iterator[bytes]:
         """Read an object piece by piece; the first piece pins its generation."""

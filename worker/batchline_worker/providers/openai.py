@@ -193,6 +193,17 @@ class OpenAIProvider:
             response = {"status_code": 200, "body": answer}
         return orjson.dumps({"custom_id": "", "response": response, "error": None})
 
+    def requests(self, batch: RemoteBatch) -> Iterator[bytes]:
+        """See `Provider.requests`."""
+        place = self._client.place_of(batch.input_file_id) if batch.input_file_id else None
+        if place is None:
+            return
+        try:
+            yield from complete_lines(self._client.content(place, silence_s=self._transfer_timeout_s))
+        except TruncatedError as error:
+            message = f"{batch.input_file_id} broke off: {error}"
+            raise ProviderUnavailableError(self.name, message, code=BROKEN_OFF) from None
+
     def clean_up(self, *, file_id: str, batch_id: str) -> None:
         """See `Provider.clean_up`."""
         results: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ def without_blamed(
         Whether the shard is on its way again; the others count no attempt.
     """
     hopeless = shard.cuts >= _MAX_CUTS or any(error.line is None for error in batch.errors)
-    if shard.cancel or hopeless:
+    if shard.cancel or shard.adopted or hopeless:
         return False
     blamed = blamed_rows(shard, parts, batch)
     for part in parts:
@@ -70,6 +70,7 @@ def without_blamed(
         file_id="",
         dead_batches=dead_with(shard, shard.batch_id),
         provider_status="",
+        cleaned=0,
         gone=0,
         cuts=shard.cuts + 1,
         message=message,

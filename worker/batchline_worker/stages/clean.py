@@ -51,7 +51,10 @@ def _clean(context: WorkerContext, shard: ShardWork) -> None:
     try:
         # A batch that may be another's, as the results never proved it ours, is not ours to delete.
         batch_id = "" if shard.unconfirmed else shard.batch_id
-        context.provider(shard.route).clean_up(file_id=shard.file_id, batch_id=batch_id)
+        provider = context.provider(shard.route)
+        for file_id in shard.left_files:
+            provider.clean_up(file_id=file_id, batch_id="")
+        provider.clean_up(file_id=shard.file_id, batch_id=batch_id)
     except ProviderError as error:
         tries = shard.idle_polls + 1
         wait_s = delay_s(tries, base_s=10.0, cap_s=_LONGEST_WAIT_S) if tries < _TRIES else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from batchline_shared.ledger import Stage
@@ -9,6 +10,7 @@ from batchline_worker.landing import lost_rows_of
 from batchline_worker.part_landing import PartLanding
 from batchline_worker.parts import parts_of
 from batchline_worker.stages import admitting
+from batchline_worker.stages.adopted_rows import name_all
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
@@ -36,6 +38,13 @@ def close_unanswered(
     """
     if not context.work.renew(shard, stage):
         return
+    fields: dict[str, str | bytes] = {"message": message}
+    if shard.adopted:
+        segment = name_all(context, shard)
+        if segment is None:
+            return
+        shard = replace(shard, segment=segment)
+        fields["segment"] = segment.encode()
     landing = PartLanding(context, shard, final=True)
     for part in parts_of(context.pools, shard):
         opened = landing.open(part)
@@ -43,13 +52,13 @@ def close_unanswered(
             for row in lost_rows_of(context.jobs, part.job_id, part.segment):
                 opened.lander.unanswered(row, error_type, message)
     landing.flush()
-    close(context, shard, stage, message=message)
+    close(context, shard, stage, **fields)
     admitting.leave(context, shard)
     if context.work.wake_job(shard.job_id):
         context.nudge(Stage.PLAN)
 
 
-def close(context: WorkerContext, shard: ShardWork, stage: Stage, **fields: str | int) -> bool:
+def close(context: WorkerContext, shard: ShardWork, stage: Stage, **fields: str | int | bytes) -> bool:
     """End a shard whose rows all have their outcome; a carrier's riders before it, a rider out of its pool.
 
     Returns:
@@ -66,7 +75,7 @@ def close(context: WorkerContext, shard: ShardWork, stage: Stage, **fields: str 
     return context.work.close_shard(shard, stage, **fields)
 
 
-def close_rider(context: WorkerContext, carrier: ShardWork, part: Part, **fields: str | int) -> None:
+def close_rider(context: WorkerContext, carrier: ShardWork, part: Part, **fields: str | int | bytes) -> None:
     """End a rider whose rows all have their outcome, and leave with it what reading its lines again takes."""
     context.pools.close_rider(
         part.shard_id,
@@ -81,7 +90,9 @@ def close_rider(context: WorkerContext, carrier: ShardWork, part: Part, **fields
     context.pools.leave(carrier.job_id, part.shard_id, carrier.id)
 
 
-def close_carrier(context: WorkerContext, carrier: ShardWork, stage: Stage, **fields: str | int) -> bool:
+def close_carrier(
+    context: WorkerContext, carrier: ShardWork, stage: Stage, **fields: str | int | bytes
+) -> bool:
     """End a carrier whose riders have all ended; False when the lease is lost."""
     kept_s = context.settings.retention_s or _KEPT_S
     clean_after_s = context.settings.clean_up_after_s

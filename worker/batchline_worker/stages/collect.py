@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,6 +19,8 @@ from batchline_worker.part_landing import PartLanding
 from batchline_worker.parts import parts_of
 from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.stages import admitting, pooling
+from batchline_worker.stages.adopted_lines import land_adopted
+from batchline_worker.stages.adopted_rows import AdoptedRows, adopted_rows
 from batchline_worker.stages.blaming import blamed_rows, refusal, said_of, without_blamed
 from batchline_worker.stages.closing import close, close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
@@ -65,20 +68,48 @@ def work(context: WorkerContext) -> int:
 
 
 def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
-    parts, landing = parts_of(context.pools, shard), PartLanding(context, shard)
-    if shard.carriage is None and not all(landing.open(part) for part in parts):
+    landing = PartLanding(context, shard)
+    if shard.adopted:
+        gone = context.jobs.find(shard.job_id) is None
+    else:
+        parts = parts_of(context.pools, shard)
+        gone = shard.carriage is None and not all(landing.open(part) for part in parts)
+    if gone:
         close(context, shard, Stage.COLLECT, message="the job was deleted")
         admitting.leave(context, shard)
         return
     # The lease is ours after the record was read: so the attempt that it names is not over before we begin.
     if not context.leases.renew(hold):
         return
+    if not shard.adopted:
+        _read(context, shard, hold, landing)
+        return
+    with adopted_rows(context, shard) as rows:
+        _read(context, shard, hold, PartLanding(context, shard, names=rows), rows)
+
+
+def _read(
+    context: WorkerContext,
+    shard: ShardWork,
+    hold: Hold,
+    landing: PartLanding,
+    rows: AdoptedRows | None = None,
+) -> None:
+    """Read a batch's results and land them; `rows`: those of an adopted one, known only once it is read."""
+    parts = parts_of(context.pools, shard)
     try:
         provider = context.provider(shard.route)
         batch = provider.poll(shard.batch_id)
         if not batch.phase.is_final:
             raise ProviderUnavailableError(shard.route, f"the batch had ended, and now is {batch.status}")
-        named, strangers = _land_lines(shard, parts, landing, provider.lines(batch))
+        if rows is None:
+            named, strangers = _land_lines(shard, parts, landing, provider.lines(batch))
+        else:
+            opened = next(filter(None, map(landing.open, parts)), None)
+            if opened is None:
+                return
+            segment, count = land_adopted(opened.meta, rows, opened.lander, provider, batch)
+            shard, named, strangers = replace(shard, segment=segment), bytearray(b"\1") * count, 0
     except ProviderError as error:
         _unreadable(context, shard, landing, error)
         return
@@ -90,6 +121,9 @@ def _collect(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         _again(context, shard, f"{seen} result lines for {expected}", unseen=shard.unseen + 1, gone=0)
     elif context.leases.renew(hold):
         # Whoever lost the lease may have read less than its successor will: it must not say what is missing.
+        if rows is not None:
+            shard = replace(shard, segment=rows.fill(shard.segment.rows))
+            parts = parts_of(context.pools, shard)
         _end(context, shard, parts, landing, batch, named)
 
 
@@ -111,10 +145,12 @@ def _end(
             return
     message = _land_rest(context, shard, parts, landing, batch, named)
     # Lines of ours prove that a batch that was found by time and size is the one.
-    unconfirmed = int(shard.unconfirmed and not seen)
-    fields: dict[str, str | int] = {"provider_status": batch.status, "unconfirmed": unconfirmed}
-    fields["message"] = message
-    admitting.refine(context, shard, landing.sums)
+    fields: dict[str, str | int | bytes] = {"provider_status": batch.status, "message": message}
+    fields["unconfirmed"] = int(shard.unconfirmed and not seen)
+    if shard.adopted:
+        fields["segment"] = shard.segment.encode()
+    else:
+        admitting.refine(context, shard, landing.sums)
     if close(context, shard, Stage.COLLECT, **fields):
         context.nudge(Stage.SETTLE)
         _log.info(

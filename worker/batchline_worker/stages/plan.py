@@ -15,6 +15,7 @@ from batchline_worker.backoff import jittered_s
 from batchline_worker.cutting import chunk_infos, manifests, shard_limits
 from batchline_worker.landing import Lander, RowNames
 from batchline_worker.reasking import Rounds
+from batchline_worker.stages.adoption import make_shard
 from batchline_worker.stages.pooling import ride_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
         # Its client died before committing, or Redis lost it: there is nothing to plan.
         context.work.drop_job(job, Stage.PLAN, clean_after_s=context.settings.clean_up_after_s)
     elif meta.status == STAGING:
+        _hold_key(context, meta)
         context.work.postpone_job(job, Stage.PLAN, _STAGING_S)
     elif meta.retrying and job.waited < _MAX_WAITS:
         context.work.postpone_job(job, Stage.PLAN, _STAGING_S, waited=job.waited + 1)
@@ -64,17 +66,36 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
         context.work.plan_done(job)
         context.nudge(Stage.SETTLE)
     else:
+        _hold_key(context, meta)
         if meta.retrying:
             context.jobs.end_retry(meta.id)
-        if job.cancel and not meta.goes_live:
-            _cancel_unplanned(context, job, meta)
-        elif not _make_shards(context, job, meta):
+        if not _plan_rows(context, job, meta):
             return
         # Before: were we to die in between, planning would go on at the end.
         context.jobs.end_planning(meta.id, meta.attempt)
         context.work.plan_done(job)
         context.jobs.set_status(meta.id, JobStatus.SUBMITTING, since=[JobStatus.QUEUED])
         context.nudge(Stage.SETTLE if job.cancel else Stage.SUBMIT)
+
+
+def _hold_key(context: WorkerContext, meta: JobMeta) -> None:
+    """Let a job's idempotency key stand for as long as its record does.
+
+    Its client may have died right before the commit, and then nobody else lets the key go.
+    """
+    if meta.idempotency:
+        staging = meta.status == STAGING
+        context.jobs.claim(meta.idempotency, meta.id, instead_of=meta.id, staging=staging)
+
+
+def _plan_rows(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:
+    """Put what is not in a shard into shards, or end it; False when that is not done, or done by others."""
+    if meta.adopted:
+        return make_shard(context, job, meta)
+    if job.cancel and not meta.goes_live:
+        _cancel_unplanned(context, job, meta)
+        return True
+    return _make_shards(context, job, meta)
 
 
 def _make_shards(context: WorkerContext, job: JobWork, meta: JobMeta) -> bool:

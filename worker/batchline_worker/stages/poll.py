@@ -16,6 +16,7 @@ from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.providers.base import BatchPhase, SendAgain
 from batchline_worker.stages import admitting, hinting
+from batchline_worker.stages.adoption import UNKNOWN_AFTER, accepts, denied, is_unseen, noted, refuse
 from batchline_worker.stages.closing import close_unanswered
 from batchline_worker.stages.reconcile import dead_with, ready_state
 from batchline_worker.stages.refusing import MAX_UPLOADS, no_room
@@ -75,6 +76,11 @@ def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
     followed = [
         shard for shard in shards if not (_to_cancel(shard) and in_time() and _cancelled(context, shard))
     ]
+    for shard in filter(is_unseen, followed):
+        # Alone, as it may be none of this account: that must not stop the others.
+        with _apart(shard.id):
+            _look_first(context, shard)
+    followed = [shard for shard in followed if not is_unseen(shard)]
     if not followed:
         return
     try:
@@ -96,7 +102,7 @@ def _poll(context: WorkerContext, name: str, shards: list[ShardWork]) -> None:
 
 def _to_cancel(shard: ShardWork) -> bool:
     # One that may be another's must not be cancelled; it ends by itself.
-    return shard.cancel and not shard.cancel_sent and not shard.unconfirmed
+    return shard.cancel and not shard.cancel_sent and not shard.unconfirmed and not is_unseen(shard)
 
 
 def _cancelled(context: WorkerContext, shard: ShardWork) -> bool:
@@ -112,6 +118,25 @@ def _cancelled(context: WorkerContext, shard: ShardWork) -> bool:
     )
     _log.info("cancel_sent", shard=shard.id, batch=shard.batch_id)
     return True
+
+
+def _look_first(context: WorkerContext, shard: ShardWork) -> None:
+    """Look whether there is an adopted batch, and whether it may be adopted."""
+    try:
+        batch = context.provider(shard.route).poll(shard.batch_id)
+    except ProviderError as error:
+        unseen = shard.unseen + int(denied(error))
+        if unseen >= UNKNOWN_AFTER:
+            reason = f"{shard.route} does not show batch {shard.batch_id} to this account: {error}"
+            refuse(context, shard, Stage.POLL, reason)
+        else:
+            context.jobs.explain(shard.job_id, str(error))
+            _later(context, shard, str(error), unseen=unseen)
+    else:
+        if accepts(context, shard, batch):
+            context.jobs.explain(shard.job_id, "")
+            hinting.expect(context, shard, shard.batch_id)
+            _note(context, shard, batch)
 
 
 def _poll_alone(context: WorkerContext, shard: ShardWork) -> None:
@@ -133,10 +158,11 @@ def _poll_alone(context: WorkerContext, shard: ShardWork) -> None:
 
 
 def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
-    if batch.phase is BatchPhase.FAILED and _try_again(context, shard, batch):
+    if batch.phase is BatchPhase.FAILED and not shard.adopted and _try_again(context, shard, batch):
         return
+    counted = noted(context, shard, batch)
     if batch.phase.is_final:
-        fields: dict[str, str | int] = {"provider_status": batch.status, "idle_polls": 0, "unseen": 0}
+        fields = {"provider_status": batch.status, "idle_polls": 0, "unseen": 0, **counted}
         context.work.release(shard, ShardState.COLLECTING, (Stage.POLL, Stage.COLLECT), 0.0, **fields)
         admitting.leave(context, shard)
         context.nudge(Stage.COLLECT)
@@ -158,6 +184,7 @@ def _note(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> None:
         failed=batch.failed,
         idle_polls=idle,
         unseen=0,
+        **counted,
     )
 
 
@@ -209,6 +236,7 @@ def _send_again(
     }
     wait_s = 0.0 if shard.cancel else wait_s
     context.work.release(shard, state, (Stage.POLL, Stage.SUBMIT), wait_s, **fields)
+    hinting.forget(context, shard)
     explain(context, shard, message)
     _log.warning("refused_as_a_whole", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
     return True

@@ -155,7 +155,7 @@ def final_status(meta: JobMeta, *, cancelled: bool = False) -> JobStatus:
     if meta.succeeded:
         return JobStatus.COMPLETED
     expired = meta.errors.get(ErrorType.EXPIRED, 0)
-    if expired == meta.total or (expired and meta.overdue):
+    if expired and (meta.overdue or expired == meta.total):
         return JobStatus.EXPIRED
     return JobStatus.FAILED
 

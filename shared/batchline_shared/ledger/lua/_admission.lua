@@ -30,7 +30,9 @@ local function flows_of(model) return ARGV[1] .. 'flows:' .. model end
 -- False when this very call has been here before: its answer was lost, and the client sent it again.
 local function first_time(event, now)
   redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', whole(now - SEEN_MS))
-  return redis.call('ZADD', KEYS[7], 'NX', whole(now), event) == 1
+  local first = redis.call('ZADD', KEYS[7], 'NX', whole(now), event) == 1
+  redis.call('PEXPIRE', KEYS[7], SEEN_MS)
+  return first
 end
 
 local function read(record)
@@ -127,7 +129,10 @@ local function take(shard, one, limits, now)
   add('tokens ' .. one.model, one.tokens)
   add('requests ' .. one.model, one.requests)
   add('requests', one.requests)
-  if limits.creations then redis.call('ZADD', KEYS[5], whole(now), shard .. '@' .. whole(now)) end
+  if limits.creations then
+    redis.call('ZADD', KEYS[5], whole(now), shard .. '@' .. whole(now))
+    redis.call('PEXPIRE', KEYS[5], HOUR_MS)
+  end
 end
 
 local function free(one)

@@ -18,11 +18,22 @@ local function holds(work, token)
   return redis.call('HGET', work, 'token') == token
 end
 
+-- Remembers a shard's input before another one, or none, takes its place: it is still at the provider, and is
+-- to be deleted with the rest.
+local function leave_file(work, file)
+  local record = redis.call('HMGET', work, 'file_id', 'left_files')
+  local before = record[1] or ''
+  if before == '' or before == file then return end
+  local left = record[2] and record[2] .. ' ' .. before or before
+  redis.call('HSET', work, 'left_files', left, 'cleaned', 0)
+end
+
 -- Writes field/value pairs from ARGV[first] on; the value '@now' becomes the server's time.
 local function set_fields(work, now, first)
   for i = first, #ARGV, 2 do
     local value = ARGV[i + 1]
     if value == '@now' then value = now end
+    if ARGV[i] == 'file_id' then leave_file(work, value) end
     redis.call('HSET', work, ARGV[i], value)
   end
 end

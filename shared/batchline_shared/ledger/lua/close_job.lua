@@ -39,8 +39,8 @@ end
 local expires = tonumber(ARGV[4]) > 0
 for _, shard in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
   local work = ARGV[3] .. shard
-  local left = redis.call('HMGET', work, 'file_id', 'batch_id', 'cleaned')
-  local something = (left[1] or '') .. (left[2] or '') ~= ''
+  local left = redis.call('HMGET', work, 'file_id', 'batch_id', 'cleaned', 'left_files')
+  local something = (left[1] or '') .. (left[2] or '') .. (left[4] or '') ~= ''
   if ARGV[5] ~= '' and something and left[3] ~= '1' then
     redis.call('ZADD', KEYS[5], now + ARGV[5], shard)
   end

@@ -17,6 +17,7 @@ end
 enter(KEYS[1], KEYS[2], 'shard', 'pending')
 redis.call('HSET', KEYS[1], unpack(ARGV, 6, 5 + size))
 redis.call('HINCRBY', KEYS[1], 'cuts', 1)
+leave_file(KEYS[1], '')
 redis.call('HSET', KEYS[1], 'file_id', '', 'message', '', 'idle_polls', 0)
 redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'lease_until', 0)
 redis.call('ZADD', KEYS[3], now, ARGV[1])

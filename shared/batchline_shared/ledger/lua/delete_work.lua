@@ -18,9 +18,9 @@ end
 local now = now_ms()
 for _, shard in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local work = ARGV[1] .. shard
-  local left = redis.call('HMGET', work, 'state', 'file_id', 'batch_id', 'cleaned', 'lease_until')
+  local left = redis.call('HMGET', work, 'state', 'file_id', 'batch_id', 'cleaned', 'lease_until', 'left_files')
   if not left[1] or left[1] == 'done' then
-    if (left[2] or '') .. (left[3] or '') ~= '' and left[4] ~= '1' then
+    if (left[2] or '') .. (left[3] or '') .. (left[6] or '') ~= '' and left[4] ~= '1' then
       redis.call('HSET', work, 'idle_polls', 0)
       redis.call('PEXPIRE', work, ARGV[2])
       if tonumber(left[5] or '0') <= now then redis.call('ZADD', KEYS[3], now, shard) end

@@ -3,7 +3,7 @@
 --! include _shards
 -- Creates the next shard of a job and moves the planning cursor past its rows, at once: planning twice,
 -- or dying in between, makes the same shards.
--- KEYS: job's work, tally, due set of submission or of live calls, the job's shards.
+-- KEYS: job's work, tally, due set of the shard's first stage, the job's shards.
 -- ARGV: token, cursor expected, cursor new, prefix of work records, what shards' ids begin with, state, field,
 --       value, ...
 -- Returns the shard's number, or -1 when the lease is lost or the cursor is elsewhere.

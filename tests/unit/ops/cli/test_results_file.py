@@ -63,7 +63,7 @@ def test_the_providers_lines_can_be_left_out_and_stdout_be_the_file(cli: Cli, jo
     assert code == 0
     assert set(json.loads(out.splitlines()[0])) == {
         "custom_id", "result", "usage", "attempts", "source", "success",
-        "duplicate_of",
+        "duplicate_of", "reasks",
     }  # fmt: skip
     assert results(cli, job_id, "--json", output="-")[0] == 2
 

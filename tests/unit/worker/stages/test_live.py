@@ -125,7 +125,7 @@ def test_a_row_whose_answer_was_lost_with_its_worker_is_unknown_and_never_asked_
         raise DeathError
 
     worker = bench.worker()
-    worker.jobs.land = die  # type: ignore[method-assign]
+    worker.jobs.land_rows = die  # type: ignore[method-assign]
     with pytest.raises(DeathError):
         live.work(worker)
     assert len(bench.provider.asked) == 2

@@ -459,7 +459,7 @@ def dying(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch, owner: Any, name:
     ("owner", "name"),
     [
         ("jobs", "defer"),
-        ("jobs", "land"),
+        ("jobs", "land_rows"),
         ("work", "close_shard"),
         ("jobs", "begin_attempt"),
         ("work", "replan"),
