@@ -221,11 +221,8 @@ class BatchClient(Adopting):
 
         Raises:
             InvalidModelError: The model is not of that form, or its provider or account unknown.
-            InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
-                passed or names no time zone.
-            InvalidInputError: An option or the endpoint is none that the provider has; another one than
-                Anthropic is asked to cache.
-            InvalidInputError: An option or the endpoint is none that the provider has, or a hook malformed.
+            InvalidInputError: An option or the endpoint is none that the provider has, or a hook malformed;
+                the deadline has passed or names no time zone; another than Anthropic is asked to cache.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
