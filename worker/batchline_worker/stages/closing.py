@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchline_shared.ledger import Stage
 from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.reasking import Rounds
 from batchline_worker.stages import admitting
 from batchline_worker.stages.adopted_rows import name_all
+from batchline_worker.stages.reconcile import plan_on
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import ShardWork
+    from batchline_shared.ledger import ShardWork, Stage
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.context import WorkerContext
 
@@ -48,5 +48,4 @@ def close_unanswered(
         lander.flush()
     context.work.close_shard(shard, stage, **fields)
     admitting.leave(context, shard)
-    if context.work.wake_job(shard.job_id):
-        context.nudge(Stage.PLAN)
+    plan_on(context, shard)
