@@ -230,6 +230,8 @@ class BatchClient(Adopting):
             InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
                 passed or names no time zone; another provider than Anthropic is asked to cache; a hook is
                 malformed; the linger is no time.
+            InvalidInputError: An option or the endpoint is none that the provider has, or a hook malformed;
+                the deadline has passed or names no time zone; another than Anthropic is asked to cache.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.

@@ -134,7 +134,7 @@ class Admission:
 
         A named limit holds for `FORGET_AFTER_S`, or until the settings say another than now; a lower one in
         the settings wins. The shard goes back to its place, and its model waits for a batch of it to end, at
-        most `REFUSED_S`.
+        most `REFUSED_S`, unless the limit says why: then the shard is too large, and is to be cut.
 
         Args:
             route: Provider and account.

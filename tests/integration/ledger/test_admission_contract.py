@@ -212,6 +212,15 @@ def test_a_refused_shard_keeps_its_place_and_its_model_waits_for_a_batch_to_end(
     assert admission.give_back(ROUTE, "a-0") == ["a-1", "b-0"]
 
 
+def test_a_shard_that_the_limit_proves_too_large_is_to_be_cut_at_once(admission: Admission) -> None:
+    ask(admission, "a-0", 90)
+
+    assert admission.learn(ROUTE, MODEL, shard_id="a-0", limit_tokens=50) == ["a-0"]
+
+    assert ask(admission, "a-0", 90) == TooLarge(50, None)
+    assert ask(admission, "a-1", 45) == Admitted(), "nothing holds up its parts"
+
+
 def test_a_refusal_without_a_number_is_over_after_a_while(redis: Any, admission: Admission) -> None:
     ask(admission, "a-0", 40)
     admission.learn(ROUTE, MODEL, shard_id="a-0")

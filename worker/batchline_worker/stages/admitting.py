@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
     from batchline_worker.part_landing import Sums
 
-__all__ = ["ask", "cut", "enter", "leave", "note_failure", "refine", "sweep", "wait", "wake"]
+__all__ = ["enter", "leave", "note_failure", "refine", "sweep", "wake"]
 
 _log = structlog.get_logger("batchline.admission")
 
@@ -77,20 +77,20 @@ def enter(context: WorkerContext, order: Order, shard: ShardWork) -> bool:
             which cannot be cut.
     """
     context.provider(shard.route)
-    answer = ask(context, order, shard)
+    answer = _ask(context, order, shard)
     if isinstance(answer, TooLarge):
         if shard.segment.rows == 1 or shard.carriage is not None:
             raise ProviderRejectedError(shard.route, _too_large(shard, answer))
-        cut(context, shard, answer)
+        _cut(context, shard, answer)
         return False
     wake(context, answer.wake)
     if isinstance(answer, Admitted):
         return True
-    wait(context, order, shard, answer)
+    _wait(context, order, shard, answer)
     return False
 
 
-def ask(context: WorkerContext, order: Order, shard: ShardWork) -> Admitted | Wait | TooLarge:
+def _ask(context: WorkerContext, order: Order, shard: ShardWork) -> Admitted | Wait | TooLarge:
     """Ask for room; for a single request, which cannot be cut, for all that there is at most."""
     model = order.named
     context.routes.add(model.route)
@@ -118,7 +118,7 @@ def ask(context: WorkerContext, order: Order, shard: ShardWork) -> Admitted | Wa
         inputs = min(inputs, answer.limit_requests or inputs)
 
 
-def wait(context: WorkerContext, order: Order, shard: ShardWork, answer: Wait) -> None:
+def _wait(context: WorkerContext, order: Order, shard: ShardWork, answer: Wait) -> None:
     """Give the lease of a shard back that waits in line, and say what for."""
     text = "waits for " + _MISSING_ROOM[answer.reason].format(model=order.model, route=shard.route)
     known_s = min(answer.again_in_s, _LONGEST_S) if answer.again_in_s else _LOOK_S
@@ -130,7 +130,7 @@ def wait(context: WorkerContext, order: Order, shard: ShardWork, answer: Wait) -
     _log.info("waits", shard=shard.id, position=answer.position, reason=str(answer.reason))
 
 
-def cut(context: WorkerContext, shard: ShardWork, limits: TooLarge) -> None:
+def _cut(context: WorkerContext, shard: ShardWork, limits: TooLarge) -> None:
     """Cut a shard that alone exceeds a limit; its parts ask for themselves."""
     parts = pieces(shard, tokens=limits.limit_tokens, inputs=limits.limit_requests)
     if not context.work.cut_shard(shard, parts):

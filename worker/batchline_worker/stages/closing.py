@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from batchline_shared.ledger import Stage
 from batchline_worker.landing import lost_rows_of
 from batchline_worker.part_landing import PartLanding
 from batchline_worker.parts import parts_of
 from batchline_worker.stages import admitting
 from batchline_worker.stages.adopted_rows import name_all
+from batchline_worker.stages.reconcile import plan_on
 
 if TYPE_CHECKING:
-    from batchline_shared.ledger import ShardWork
+    from batchline_shared.ledger import ShardWork, Stage
     from batchline_shared.outcomes import ErrorType
     from batchline_worker.context import WorkerContext
     from batchline_worker.parts import Part
@@ -54,8 +54,7 @@ def close_unanswered(
     landing.flush()
     close(context, shard, stage, **fields)
     admitting.leave(context, shard)
-    if context.work.wake_job(shard.job_id):
-        context.nudge(Stage.PLAN)
+    plan_on(context, shard)
 
 
 def close(context: WorkerContext, shard: ShardWork, stage: Stage, **fields: str | int | bytes) -> bool:

@@ -19,6 +19,9 @@ if shard ~= '' and redis.call('ZREM', KEYS[2], shard) == 1 then
   local one = read(redis.call('HGET', KEYS[1], shard))
   free(one)
   enqueue(shard, one.model, one.finish)
-  redis.call('HSET', KEYS[4], 'refused ' .. one.model, whole(now + ARGV[8]))
+  -- One that the limit explains is cut, and its parts need not wait for anything to end.
+  if not too_large(limits_of(one.model, now), one.tokens, one.requests) then
+    redis.call('HSET', KEYS[4], 'refused ' .. one.model, whole(now + ARGV[8]))
+  end
 end
 return (admit(now))
