@@ -153,7 +153,7 @@ class BatchProcessor(Generic[M]):
             self._client.connection,
             self.model,
             file_path_or_buffer,
-            metadata=metadata or {},
+            metadata=metadata,
             idempotency_key=idempotency_key,
         )
 
