@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, Unpack
 
 import orjson
 
-from batchline.enqueue import EncodedRequest, enqueue_rows
+from batchline.chunking import EncodedRequest
+from batchline.enqueue import enqueue_rows
 from batchline.estimating import metered
 from batchline.job_plan import JobPlan
 from batchline.requests import check_many
