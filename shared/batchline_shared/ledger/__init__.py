@@ -9,6 +9,7 @@ from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
+from batchline_shared.ledger.decisions import NO_BATCH, Resolved, batch_decision, decided_batch
 from batchline_shared.ledger.deliveries import Deliveries
 from batchline_shared.ledger.delivery_records import (
     Attempted,
@@ -46,6 +47,7 @@ from batchline_shared.ledger.work_records import (
 
 __all__ = [
     "FINAL",
+    "NO_BATCH",
     "Admission",
     "Admitted",
     "Advanced",
@@ -79,6 +81,7 @@ __all__ = [
     "Overview",
     "Pools",
     "Priority",
+    "Resolved",
     "Ride",
     "RowTally",
     "Segment",
@@ -89,7 +92,9 @@ __all__ = [
     "TooLarge",
     "Wait",
     "WorkQueue",
+    "batch_decision",
     "connect",
+    "decided_batch",
     "half_of",
     "job_of",
     "open_ledger",

@@ -53,6 +53,7 @@ class Scripts:
         self.leave_pool = script("leave_pool")
         self.send_back = script("send_back")
         self.reopen_shard = script("reopen_shard")
+        self.resolve_shard = script("resolve_shard")
         self.close_job = script("close_job")
         self.cancel_work = script("cancel_work")
         self.delete_work = script("delete_work")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.deadlines import timer_of
+from batchline_shared.ledger.decisions import Resolved
 from batchline_shared.ledger.leasing import Advanced, advanced, flat
 from batchline_shared.ledger.shard_making import ShardMaking
 from batchline_shared.ledger.timers import timer_keys
@@ -246,6 +247,12 @@ class WorkQueue(ShardMaking):
                 args=[shard.id, shard.token, shard.job_id, *flat(fields)],
             )
         )
+
+    def resolve(self, shard: str, decision: str) -> Resolved:
+        """Note what was decided of a shard in doubt (`decisions`), for a worker; safe to repeat."""
+        partition = keys.partition_of(job_of(shard))
+        where = [keys.work(partition, shard), keys.due(partition, Stage.SUBMIT)]
+        return Resolved(self._scripts.resolve_shard(keys=where, args=[shard, decision]))
 
     def reopen_shard(self, job: JobWork, shard: ShardWork) -> bool:
         """Collect a finished shard again, because outcomes of it were lost; the job waits for it."""

@@ -226,6 +226,8 @@ class ShardWork:
     """When the provider first refused to take the shard; 0 if it has not."""
     created_ms: int
     message: str
+    decision: str
+    """What was decided of it and is to be carried out (`decisions`); mostly empty."""
     ride: Ride | None = None
     """Where it rides, if it shares another's batch: a rider."""
     carriage: Carriage | None = None
@@ -289,6 +291,7 @@ class ShardWork:
                 refused_ms=as_int(record, b"refused_ms"),
                 created_ms=as_int(record, b"created_ms"),
                 message=as_text(record, b"message"),
+                decision=as_text(record, b"decision"),
                 ride=Ride.read(record),
                 carriage=Carriage.read(record),
             )

@@ -30,6 +30,7 @@ from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close, close_unanswered
 from batchline_worker.stages.reconcile import FRESH, plan_on, ready_state, reconcile, stop_double
 from batchline_worker.stages.refusing import refused, rejected, turned_away
+from batchline_worker.stages.resolving import resolve
 from batchline_worker.stages.telling import explain, mark_started
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def work(context: WorkerContext) -> int:
         with context.leases.holding(shard, Stage.SUBMIT) as hold:
             if shard.state == ShardState.SUBMITTING:
                 reconcile(context, shard)
+            elif shard.state == ShardState.IN_DOUBT:
+                resolve(context, shard)
             elif shard.cancel:
                 _close_cancelled(context, shard)
             elif shard.state == ShardState.GATHERING:

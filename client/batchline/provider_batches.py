@@ -1,0 +1,64 @@
+"""A job's batches at the provider, as users see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from batchline_shared.ledger import ShardState
+
+if TYPE_CHECKING:
+    from batchline.connection import Connection
+    from batchline_shared.ledger import ShardWork
+
+__all__ = ["ProviderBatch", "batches_of"]
+
+_WAITS_FOR_A_PERSON = (ShardState.IN_DOUBT,)
+
+
+class ProviderBatch(BaseModel):
+    """One batch at the provider, and the part of the job that it holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shard: str
+    """Our id of the part; every line of the batch bears it."""
+    state: str
+    """Our state of the part: `pending` … `done`; `in_doubt` needs a person (`Job.resolve`)."""
+    batch_id: str | None
+    """The provider's id; None before there is one."""
+    provider_status: str | None
+    """The provider's own word for the batch's status."""
+    requests: int
+    """Requests in it."""
+    message: str
+    """What keeps it waiting or what went wrong. May be empty."""
+
+
+def batches_of(connection: Connection, job_id: str) -> list[ProviderBatch]:
+    """See `Job.batches`."""
+    shards = connection.work.shards_of(job_id)
+    carriers = {
+        name: connection.work.shard(name)
+        for name in {one.ride.carrier for one in shards if one.ride is not None and _rides(one)}
+    }
+    return [_public(one, carriers.get(one.ride.carrier) if one.ride is not None else None) for one in shards]
+
+
+def _rides(shard: ShardWork) -> bool:
+    return shard.state == ShardState.POOLED and shard.ride is not None and bool(shard.ride.carrier)
+
+
+def _public(shard: ShardWork, carrier: ShardWork | None) -> ProviderBatch:
+    # What a shared batch waits for, the parts in it wait for.
+    waits = carrier is not None and _rides(shard) and carrier.state in _WAITS_FOR_A_PERSON
+    seen = carrier if waits and carrier is not None else shard
+    return ProviderBatch(
+        shard=shard.id,
+        state=seen.state,
+        batch_id=shard.batch_id or None,
+        provider_status=shard.provider_status or None,
+        requests=shard.segment.rows,
+        message=seen.message,
+    )
