@@ -111,6 +111,10 @@ class AsyncJob(Generic[T]):
         async with aclosing(steps):
             return await anext(steps)
 
+    async def release(self, shard: str | None = None, *, give_up: bool = False) -> list[str]:
+        """See `Job.release`."""
+        return await self._pool.run(self._job.release, shard, give_up=give_up)
+
     async def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """See `Job.delete`."""
         if force and not (await self.cancel()).is_final:

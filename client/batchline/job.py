@@ -13,6 +13,7 @@ from batchline.progress import progress_bar
 from batchline.provider_batches import ProviderBatch, batches_of
 from batchline.reading import ResultStream, reader_of
 from batchline.reasking import reask
+from batchline.releasing import release
 from batchline.resolving import noted, resolving
 from batchline.retrying import retry_failed
 from batchline.waiting import blocking, watching
@@ -279,6 +280,24 @@ class Job(Generic[T]):
         decided = noted(self._connection, self.id, shard, batch_id)
         steps = resolving(self._connection, self.id, decided, timeout_s)
         return next(blocking(self._connection, self.id, steps))
+
+    def release(self, shard: str | None = None, *, give_up: bool = False) -> list[str]:
+        """Have what was set aside of the job worked on again, once its cause is mended.
+
+        Args:
+            shard: The part, as `batches` names it; None: all of the job.
+            give_up: End the part instead: its batch, if one runs, is cancelled, and its requests without an
+                outcome end as `unknown`, although they may have been paid for.
+
+        Returns:
+            What was released: the job itself, its shards, or the shared batches that they ride in.
+
+        Raises:
+            InvalidInputError: Nothing of that is set aside.
+            QueueUnavailableError: As `status`.
+        """
+        with self._connection.errors():
+            return release(self._connection, self.id, shard, give_up=give_up)
 
     def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """Delete a finished job at once, instead of when its retention ends. Safe to repeat.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProviderBatch", "batches_of"]
 
-_WAITS_FOR_A_PERSON = (ShardState.IN_DOUBT,)
+_QUARANTINED: Final = "quarantined"
+"""What is shown of a shard that is set aside, whatever its state."""
 
 
 class ProviderBatch(BaseModel):
@@ -25,7 +26,8 @@ class ProviderBatch(BaseModel):
     shard: str
     """Our id of the part; every line of the batch bears it."""
     state: str
-    """Our state of the part: `pending` … `done`; `in_doubt` needs a person (`Job.resolve`)."""
+    """Our state of the part: `pending` … `done`; `in_doubt` (`Job.resolve`) and `quarantined`
+    (`Job.release`) need a person."""
     batch_id: str | None
     """The provider's id; None before there is one."""
     provider_status: str | None
@@ -52,13 +54,16 @@ def _rides(shard: ShardWork) -> bool:
 
 def _public(shard: ShardWork, carrier: ShardWork | None) -> ProviderBatch:
     # What a shared batch waits for, the parts in it wait for.
-    waits = carrier is not None and _rides(shard) and carrier.state in _WAITS_FOR_A_PERSON
-    seen = carrier if waits and carrier is not None else shard
+    seen = carrier if carrier is not None and _rides(shard) and _waits_for_a_person(carrier) else shard
     return ProviderBatch(
         shard=shard.id,
-        state=seen.state,
+        state=_QUARANTINED if seen.quarantine else seen.state,
         batch_id=shard.batch_id or None,
         provider_status=shard.provider_status or None,
         requests=shard.segment.rows,
-        message=seen.message,
+        message=seen.quarantine or seen.message,
     )
+
+
+def _waits_for_a_person(shard: ShardWork) -> bool:
+    return shard.state == ShardState.IN_DOUBT or bool(shard.quarantine)

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     doubt_after_s: float = Field(default=3600.0, gt=0.0)
     """Seconds of failing look-ups after which a creation of unknown outcome becomes `in_doubt`."""
 
+    quarantine_after: int = Field(default=5, ge=1)
+    """Workers in a row that may die over a shard or job, or hang, before it is set aside. Workers only."""
+
     submit_give_up_s: float = Field(default=3600.0, gt=0.0)
     """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""
 

@@ -14,6 +14,7 @@ from batchline_shared.ledger import (
     LiveCalls,
     Naming,
     Pools,
+    SetAside,
     Stage,
     Timers,
     WorkQueue,
@@ -73,6 +74,7 @@ class WorkerContext:
         self.live_calls = LiveCalls(self.redis, durable=settings.durable_writes)
         self.deliveries = Deliveries(self.redis)
         self.batch_index = BatchIndex(self.redis)
+        self.aside = SetAside(self.redis)
         self.senders = make_senders(settings) if senders is None else senders
         self.naming = Naming(self.redis)
         self.leases = LeaseKeeper(self.work)

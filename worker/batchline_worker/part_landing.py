@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import structlog
+
+from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import ShardState
 from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from batchline_worker.parts import Part
 
 __all__ = ["OpenPart", "PartLanding", "Sums"]
+
+_log = structlog.get_logger("batchline.collect")
 
 _MAX_OPEN = 128
 """Parts that are held open, each with less than a chunk of outcomes: answers may come in any order."""
@@ -109,7 +114,7 @@ class PartLanding:
 
     def _opened(self, part: Part) -> OpenPart | None:
         # The record first: a rider that is on board after it was read has not gone on to another attempt.
-        meta = self._context.jobs.find(part.job_id)
+        meta = self._meta(part)
         holder = self._shard if self._shard.carriage is None else self._rider(part)
         if meta is None or holder is None:
             return None
@@ -122,6 +127,16 @@ class PartLanding:
         return OpenPart(
             meta, lander, Reasker.of(jobs, settings, meta, segment, attempt=attempt, rounds=rounds)
         )
+
+    def _meta(self, part: Part) -> JobMeta | None:
+        try:
+            return self._context.jobs.find(part.job_id)
+        except LedgerError as error:
+            if self._shard.carriage is None:
+                raise
+            # The others' answers land; once its record is mended, its own are read again.
+            _log.error("part_skipped", shard=part.shard_id, reason=str(error))
+            return None
 
     def _rider(self, part: Part) -> ShardWork | None:
         rider = self._context.work.shard(part.shard_id)

@@ -31,7 +31,7 @@ STATUS_STYLES = {
 _ID_WIDTH: Final = 24
 """Characters of a job's id."""
 
-_FOR_A_PERSON: Final = frozenset({"in_doubt"})
+_FOR_A_PERSON: Final = frozenset({"in_doubt", "quarantined"})
 """States of a batch that a person has to end."""
 
 _COST_WIDTH: Final = 100

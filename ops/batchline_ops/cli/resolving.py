@@ -1,4 +1,4 @@
-"""`batchline batch resolve`: what a person decides that workers must not decide by themselves."""
+"""`batchline batch resolve` and `release`: what a person decides, as workers must not by themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.session import JsonFlag, session_of
 from batchline_shared.errors import InvalidInputError
 
-__all__ = ["resolve_command"]
+__all__ = ["release_command", "resolve_command"]
 
 # ruff: noqa: PLC0415 - what a command needs is imported by that command alone, so that help is quick
 
@@ -47,4 +47,28 @@ def resolve_command(
         print_json({"id": job_id, "batch": part.model_dump(mode="json")})
     else:
         stdout_console().print(batches_table([part]))
+    return ExitCode.OK
+
+
+def release_command(
+    context: typer.Context,
+    job_id: JobId,
+    shard: Annotated[
+        str | None, typer.Argument(metavar="SHARD", help="Without it, all that is set aside of the job.")
+    ] = None,
+    give_up: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--give-up", help="End the shard instead; its requests become failures.")
+    ] = False,
+    as_json: JsonFlag = False,  # noqa: FBT002 - as above
+) -> ExitCode:
+    """Have what was set aside worked on again. JSON: `{"id", "released": [name, …]}`."""
+    from batchline_ops.cli.output import note, print_json
+
+    session = session_of(context)
+    with session.client() as client:
+        released = client.job(job_id).release(shard, give_up=give_up)
+    if as_json or session.as_json:
+        print_json({"id": job_id, "released": released})
+    else:
+        note(f"{', '.join(released)} {'given up' if give_up else 'released'}; workers see to it")
     return ExitCode.OK

@@ -9,7 +9,7 @@ from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
 from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
-from batchline_shared.ledger.decisions import NO_BATCH, Resolved, batch_decision, decided_batch
+from batchline_shared.ledger.decisions import GIVE_UP, NO_BATCH, Resolved, batch_decision, decided_batch
 from batchline_shared.ledger.deliveries import Deliveries
 from batchline_shared.ledger.delivery_records import (
     Attempted,
@@ -32,6 +32,7 @@ from batchline_shared.ledger.reasks import Note, NoteReader
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.ride_records import Carriage, Ride
 from batchline_shared.ledger.row_moves import Landing
+from batchline_shared.ledger.set_aside import AsideRecord, SetAside
 from batchline_shared.ledger.timers import Timers
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import (
@@ -47,10 +48,12 @@ from batchline_shared.ledger.work_records import (
 
 __all__ = [
     "FINAL",
+    "GIVE_UP",
     "NO_BATCH",
     "Admission",
     "Admitted",
     "Advanced",
+    "AsideRecord",
     "Attempted",
     "BatchIndex",
     "Berth",
@@ -85,6 +88,7 @@ __all__ = [
     "Ride",
     "RowTally",
     "Segment",
+    "SetAside",
     "ShardState",
     "ShardWork",
     "Stage",

@@ -9,10 +9,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["NO_BATCH", "Resolved", "batch_decision", "decided_batch"]
+__all__ = ["GIVE_UP", "NO_BATCH", "Resolved", "batch_decision", "decided_batch"]
 
 NO_BATCH: Final = "none"
 """No batch exists: the shard goes out again."""
+
+GIVE_UP: Final = "give_up"
+"""It is not to be handled any more: its requests end as they are."""
 
 _BATCH: Final = "batch "
 

@@ -30,10 +30,12 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "STIR",
+    "SUSPECT",
     "TICK",
     "admission",
     "admission_prefix",
     "again",
+    "aside",
     "asked",
     "attempts",
     "batch_shard",
@@ -88,6 +90,10 @@ LIST_SWEEP: Final = f"{PREFIX}:sweep-list"
 TICK: Final = f"{PREFIX}:tick"
 """String: taken with SET NX PX by the process whose tick this is. TTL: one tick, so that any number of
 beats and workers make one tick per interval. Losing it costs a superfluous tick."""
+
+SUSPECT: Final = f"{PREFIX}:suspect"
+"""String: `stage member`, of work that is handled although several workers have died over it. Meanwhile no
+other such work is, so that the innocent do not die with the guilty. TTL: a lease, renewed with it."""
 
 NUDGE: Final = f"{PREFIX}:nudge:%s"
 """String by stage: taken with SET NX PX by whoever sends a nudge. TTL: well under a tick; it keeps
@@ -337,6 +343,16 @@ def berths(partition: int, carrier: str) -> str:
 def berths_prefix(partition: int) -> str:
     """What the key of every carrier's berths in a partition starts with."""
     return f"{PREFIX}:{{p{partition}}}:berths:"
+
+
+def aside(partition: int) -> str:
+    """Hash: `stage member` → `milliseconds reason`: work that nobody looks at until a person says so.
+
+    Its record cannot be read, or handling it ended too many workers (`set_aside`). It is in no due set; its
+    own keys stay as they were. As many fields as there is such work; those whose work has ended or gone are
+    swept once a minute. No TTL: losing it hides what waits for a person.
+    """
+    return f"{PREFIX}:{{p{partition}}}:aside"
 
 
 def tally(partition: int) -> str:

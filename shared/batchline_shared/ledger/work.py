@@ -172,12 +172,17 @@ class WorkQueue(ShardMaking):
     def shards_of(self, job_id: str) -> list[ShardWork]:
         """All shards of a job, in order."""
         partition = keys.partition_of(job_id)
-        names = [name.decode() for name in self._client.zrange(keys.shards(partition, job_id), 0, -1)]
+        names = self.shard_ids(job_id)
         with self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(keys.work(partition, name))
             records = pipe.execute()
         return [ShardWork.read(name, record) for name, record in zip(names, records, strict=True) if record]
+
+    def shard_ids(self, job_id: str) -> list[str]:
+        """The ids of all shards of a job, in order."""
+        key = keys.shards(keys.partition_of(job_id), job_id)
+        return [name.decode() for name in self._client.zrange(key, 0, -1)]
 
     def shard(self, shard_id: str) -> ShardWork | None:
         """One shard as it is now; None when it is gone."""

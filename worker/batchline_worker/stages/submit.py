@@ -28,6 +28,7 @@ from batchline_worker.providers.base import Submission
 from batchline_worker.stages import admitting, gating, hinting, pooling
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close, close_unanswered
+from batchline_worker.stages.quarantine import due_shards, handling
 from batchline_worker.stages.reconcile import FRESH, plan_on, ready_state, reconcile, stop_double
 from batchline_worker.stages.refusing import refused, rejected, turned_away
 from batchline_worker.stages.resolving import resolve
@@ -54,9 +55,9 @@ _GATE_S = 1.5
 
 def work(context: WorkerContext) -> int:
     """Submit, or find again, one shard that is due."""
-    shards = context.work.lease_shards(Stage.SUBMIT, 1)
+    shards = due_shards(context, Stage.SUBMIT, 1)
     for shard in shards:
-        with context.leases.holding(shard, Stage.SUBMIT) as hold:
+        with handling(context, shard, Stage.SUBMIT) as hold:
             if shard.state == ShardState.SUBMITTING:
                 reconcile(context, shard)
             elif shard.state == ShardState.IN_DOUBT:
@@ -85,7 +86,7 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         shard = mustered
         prepared = _prepared(context, order, shard)
     except ProviderRejectedError as error:
-        turned_away(context, shard, error)
+        turned_away(context, shard, str(error))
     except ProviderError as error:
         refused(context, shard, ShardState.PENDING, error)
     except Exception:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batchline_ops.cli.doctor.findings import fail, ok, warn
-from batchline_shared.ledger import keys, overview
+from batchline_shared.ledger import SetAside, keys, overview
 
 if TYPE_CHECKING:
     from batchline_ops.cli.doctor.findings import Finding
     from batchline_shared.ledger import Overview
 
 __all__ = ["check_ledger", "read_overview"]
+
+_SHOWN: Final = 20
+"""Most of what is set aside that is shown."""
 
 _LATE_S: Final = 60.0
 """Due work that is older was not looked at by any worker."""
@@ -44,6 +47,7 @@ def check_ledger(client: Any, numbers: Overview | None) -> list[Finding]:
         ok("Ledger", f"schema version {keys.SCHEMA_VERSION}; {active:,} jobs run, {ended:,} have ended"),
         _lateness(numbers),
         *_doubts(numbers),
+        *_set_aside(client, numbers),
     ]
 
 
@@ -67,6 +71,20 @@ def _doubts(numbers: Overview) -> list[Finding]:
         warn(
             "In doubt",
             f"{count} batches may or may not exist at the provider",
-            "batchline batch status JOB_ID names them; look at the provider's list of batches",
+            "batchline batch status JOB_ID names them; then batchline batch resolve",
         )
+    ]
+
+
+def _set_aside(client: Any, numbers: Overview) -> list[Finding]:
+    """What nobody works on, each with its reason; at most some of it."""
+    found = SetAside(client).records(_SHOWN) if numbers.set_aside else []
+    advice = "Mend the cause, then: batchline batch release JOB_ID"
+    return [
+        warn(
+            "Set aside",
+            f"{one.member} (stage {one.stage}, {one.at:%Y-%m-%d %H:%M} UTC): {one.reason}",
+            advice,
+        )
+        for one in found
     ]
