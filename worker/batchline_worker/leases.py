@@ -12,9 +12,17 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchline_shared.ledger import DeliveryWork, JobTimer, JobWork, ShardWork, Stage, WorkQueue
+    from batchline_shared.ledger import (
+        AuditWork,
+        DeliveryWork,
+        JobTimer,
+        JobWork,
+        ShardWork,
+        Stage,
+        WorkQueue,
+    )
 
-    _Member = ShardWork | JobWork | JobTimer | DeliveryWork
+    _Member = ShardWork | JobWork | JobTimer | DeliveryWork | AuditWork
 
 __all__ = ["Hold", "LeaseKeeper"]
 

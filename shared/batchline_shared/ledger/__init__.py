@@ -6,6 +6,8 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 
 from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
+from batchline_shared.ledger.audit_records import AuditRun, AuditWork, Finding, Verdict
+from batchline_shared.ledger.audits import Audits
 from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
@@ -21,6 +23,7 @@ from batchline_shared.ledger.delivery_records import (
 )
 from batchline_shared.ledger.duplicates import Copies
 from batchline_shared.ledger.gates import Gates
+from batchline_shared.ledger.identity import ledger_id
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.live_calls import LiveCalls
@@ -55,6 +58,9 @@ __all__ = [
     "Advanced",
     "AsideRecord",
     "Attempted",
+    "AuditRun",
+    "AuditWork",
+    "Audits",
     "BatchIndex",
     "Berth",
     "Carriage",
@@ -67,6 +73,7 @@ __all__ = [
     "DeliveryState",
     "DeliveryWork",
     "Ending",
+    "Finding",
     "Gates",
     "InputChunk",
     "JobMeta",
@@ -94,6 +101,7 @@ __all__ = [
     "Stage",
     "Timers",
     "TooLarge",
+    "Verdict",
     "Wait",
     "WorkQueue",
     "batch_decision",
@@ -101,6 +109,7 @@ __all__ = [
     "decided_batch",
     "half_of",
     "job_of",
+    "ledger_id",
     "open_ledger",
     "overview",
     "pool_of",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.deadlines import JobTimer
 from batchline_shared.ledger.delivery_records import DeliveryWork
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.scripts import Scripts
@@ -26,9 +25,14 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from batchline_shared.ledger.audit_records import AuditWork
+    from batchline_shared.ledger.deadlines import JobTimer
+
+    _Member = ShardWork | JobWork | JobTimer | DeliveryWork | AuditWork
+
 __all__ = ["Advanced", "Leasing", "advanced", "flat"]
 
-_Work = TypeVar("_Work", JobWork, ShardWork, JobTimer, DeliveryWork)
+_Work = TypeVar("_Work")
 
 _log = logging.getLogger("batchline.ledger")
 
@@ -134,13 +138,11 @@ class Leasing:
         where = [keys.work(partition, member.id), keys.due(partition, stage)]
         self._scripts.put_off(keys=where, args=[member.id, member.token, int(delay_s * 1000)])
 
-    def set_aside(
-        self, member: ShardWork | JobWork | JobTimer | DeliveryWork, stage: Stage, reason: str
-    ) -> bool:
+    def set_aside(self, member: _Member, stage: Stage, reason: str) -> bool:
         """Have nobody look at what was leased until a person says so; False when the lease is lost."""
         return self._aside.put(self._partition(member), stage, member.id, reason, token=member.token)
 
-    def renew(self, member: ShardWork | JobWork | JobTimer | DeliveryWork, stage: Stage) -> bool:
+    def renew(self, member: _Member, stage: Stage) -> bool:
         """Lengthen a lease by its full time; False when it is lost."""
         if isinstance(member, ShardWork | JobWork) and member.is_suspect:
             self.enter_alone(member, stage)
@@ -169,7 +171,7 @@ class Leasing:
         return {stage: sum(counts[i * each : (i + 1) * each]) for i, stage in enumerate(Stage)}
 
     @staticmethod
-    def _partition(member: ShardWork | JobWork | JobTimer | DeliveryWork) -> int:
+    def _partition(member: _Member) -> int:
         return keys.partition_of(member.id if isinstance(member, JobWork) else member.job_id)
 
     def _call(

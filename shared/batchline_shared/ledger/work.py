@@ -17,7 +17,7 @@ from batchline_shared.ledger.timers import timer_keys
 from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork, Stage, job_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batchline_shared.ledger.delivery_records import Ending
 
@@ -253,11 +253,18 @@ class WorkQueue(ShardMaking):
             )
         )
 
-    def resolve(self, shard: str, decision: str) -> Resolved:
-        """Note what was decided of a shard in doubt (`decisions`), for a worker; safe to repeat."""
+    def resolve(
+        self, shard: str, decision: str, *, states: Collection[ShardState] = (ShardState.IN_DOUBT,)
+    ) -> Resolved:
+        """Note what was decided of a shard in doubt (`decisions`), for a worker; safe to repeat.
+
+        Only an audit, which has proof, decides in other `states`.
+        """
         partition = keys.partition_of(job_of(shard))
         where = [keys.work(partition, shard), keys.due(partition, Stage.SUBMIT)]
-        return Resolved(self._scripts.resolve_shard(keys=where, args=[shard, decision]))
+        return Resolved(
+            self._scripts.resolve_shard(keys=where, args=[shard, decision, f",{','.join(states)},"])
+        )
 
     def reopen_shard(self, job: JobWork, shard: ShardWork) -> bool:
         """Collect a finished shard again, because outcomes of it were lost; the job waits for it."""

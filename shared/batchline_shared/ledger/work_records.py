@@ -55,6 +55,7 @@ class Stage(StrEnum):
     DEADLINE = "deadline"
     LIVE = "live"
     NOTIFY = "notify"
+    AUDIT = "audit"
 
 
 class ShardState(StrEnum):

@@ -27,11 +27,11 @@ from batchline_worker.stages.telling import explain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchline_shared.ledger import DeliveryWork, JobTimer
+    from batchline_shared.ledger import AuditWork, DeliveryWork, JobTimer
     from batchline_worker.context import WorkerContext
     from batchline_worker.leases import Hold
 
-    _Member = ShardWork | JobWork | JobTimer | DeliveryWork
+    _Member = ShardWork | JobWork | JobTimer | DeliveryWork | AuditWork
 
 __all__ = ["due_jobs", "due_shards", "handling"]
 

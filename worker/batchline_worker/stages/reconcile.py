@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["FRESH", "adopt", "dead_with", "doubt", "plan_on", "ready_state", "reconcile", "stop_double"]
+__all__ = [
+    "FRESH",
+    "adopt",
+    "dead_with",
+    "doubt",
+    "is_foreign",
+    "plan_on",
+    "ready_state",
+    "reconcile",
+    "stop_double",
+]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -81,6 +91,7 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         return
     others = gating.known_batches(context, shard, [batch.id for batch in found])
     found = [b for b in found if b.id not in others and not _is_dead(shard, b, search.since_s)]
+    found = [b for b in found if not is_foreign(context, shard, b)]
     if found and (provider.marks_batches or len(found) == 1):
         adopt(context, shard, found, confirmed=provider.marks_batches)
     elif found:
@@ -100,6 +111,16 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         }
         context.work.release(shard, ready_state(shard.file_id), _AGAIN, delay_s(shard.attempts), **fields)
         gating.leave(context, shard)
+
+
+def is_foreign(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
+    """Whether a batch is another installation's, for all that its mark is a shard's of ours.
+
+    A job's id is random, a pool's is not: two installations in one account may make carriers of one name.
+    """
+    if shard.carriage is None or batch.ledger_id in (None, context.ledger_id):
+        return False
+    return not shard.file_id or batch.input_file_id != shard.file_id
 
 
 def _is_dead(shard: ShardWork, batch: RemoteBatch, earliest_s: float) -> bool:

@@ -16,7 +16,7 @@ from batchline_worker.backoff import delay_s
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages import gating
 from batchline_worker.stages.adoption import denied
-from batchline_worker.stages.reconcile import adopt, ready_state
+from batchline_worker.stages.reconcile import adopt, is_foreign, ready_state
 from batchline_worker.stages.telling import explain
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ _CARRIED_OUT: Final[dict[str, str | int]] = {
 
 
 def resolve(context: WorkerContext, shard: ShardWork) -> None:
-    """Carry out the decision of a shard that is in doubt; nothing else moves it."""
+    """Carry out what was decided of a shard: of one in doubt, or of one whose batch an audit has found."""
     batch_id = decided_batch(shard.decision)
     if shard.decision == NO_BATCH:
         _send_again(context, shard)
     elif not batch_id:
-        context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None)
+        _stay(context, shard)
     elif shard.ride is not None:
         # Its place in the batch went with the carrier's record.
         _refuse(context, shard, "its answers cannot be told from those of other jobs in a shared batch")
@@ -107,6 +107,8 @@ def _objection(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> 
 def _anothers(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> str:
     if batch.shard_id is not None and batch.shard_id != shard.wire_name:
         return f"it was made for shard {batch.shard_id}"
+    if is_foreign(context, shard, batch):
+        return "it is another installation's"
     if not batch.shard_id and shard.file_id and batch.input_file_id not in (None, shard.file_id):
         return f"it runs another input ({batch.input_file_id})"
     if batch.id in shard.dead_batches:
@@ -117,15 +119,21 @@ def _anothers(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> s
 
 
 def _refuse(context: WorkerContext, shard: ShardWork, reason: str) -> None:
-    if context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, decision="", message=reason) is None:
-        return
-    explain(context, shard, f"shard {shard.id} is in doubt: {reason}")
-    _log.warning("decision_refused", shard=shard.id, reason=reason)
+    if _stay(context, shard, decision="", message=reason):
+        _log.warning("decision_refused", shard=shard.id, reason=reason)
+        if shard.state == ShardState.IN_DOUBT:
+            explain(context, shard, f"shard {shard.id} is in doubt: {reason}")
+
+
+def _stay(context: WorkerContext, shard: ShardWork, **fields: str) -> bool:
+    """Leave a shard as it is; one in doubt is not looked at again, another one at once."""
+    wait_s = None if shard.state == ShardState.IN_DOUBT else 0.0
+    return context.work.release(shard, ShardState(shard.state), _AGAIN, wait_s, **fields) is not None
 
 
 def _later(context: WorkerContext, shard: ShardWork, message: str) -> None:
     """The provider cannot be asked just now; the decision stands."""
     wait_s = delay_s(shard.idle_polls)
     fields: dict[str, str | int] = {"idle_polls": shard.idle_polls + 1, "message": message}
-    context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, wait_s, **fields)
+    context.work.release(shard, ShardState(shard.state), _AGAIN, wait_s, **fields)
     _log.warning("cannot_resolve", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)

@@ -18,14 +18,14 @@ from batchline_shared.errors import (
     ProviderError,
     ProviderRejectedError,
 )
-from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.ledger import ShardState, Stage, decided_batch
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.orders import Order, find_order, order_of
 from batchline_worker.parts import parts_of
 from batchline_worker.providers.base import Submission
-from batchline_worker.stages import admitting, gating, hinting, pooling
+from batchline_worker.stages import admitting, audit, gating, hinting, pooling
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close, close_unanswered
 from batchline_worker.stages.quarantine import due_shards, handling
@@ -60,7 +60,7 @@ def work(context: WorkerContext) -> int:
         with handling(context, shard, Stage.SUBMIT) as hold:
             if shard.state == ShardState.SUBMITTING:
                 reconcile(context, shard)
-            elif shard.state == ShardState.IN_DOUBT:
+            elif shard.state == ShardState.IN_DOUBT or decided_batch(shard.decision):
                 resolve(context, shard)
             elif shard.cancel:
                 _close_cancelled(context, shard)
@@ -134,6 +134,7 @@ def _prepared(context: WorkerContext, order: Order, shard: ShardWork) -> Submiss
         endpoint=order.endpoint,
         model=order.named.name,
         requests=shard.requests,
+        ledger_id=context.ledger_id,
     )
     if not provider.takes_files:
         return replace(submission, buffer=_built(context, shard))
@@ -165,6 +166,7 @@ def _create(context: WorkerContext, shard: ShardWork, submission: Submission, ho
     """Create the batch: exactly one call, announced durably before it is made."""
     if not context.leases.renew(hold):
         return
+    audit.expect(context, shard.route)
     announced = context.work.announce(shard)
     if announced is None:
         return

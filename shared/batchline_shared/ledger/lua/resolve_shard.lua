@@ -2,9 +2,10 @@
 --! include _work
 -- Notes what was decided of a shard in doubt, and has a worker carry it out. Whoever carries an earlier
 -- decision out loses its lease.
--- KEYS: shard's work, due set of submission.  ARGV: shard, decision.
--- Returns 1; 2 when this is what was decided before, and carried out; 0 when the shard is not in doubt.
-if redis.call('HGET', KEYS[1], 'state') ~= 'in_doubt' then
+-- KEYS: shard's work, due set of submission.  ARGV: shard, decision, ',state,state,' in which it may be decided.
+-- Returns 1; 2 when this is what was decided before, and carried out; 0 when the shard is in no such state.
+local state = redis.call('HGET', KEYS[1], 'state') or ''
+if not string.find(ARGV[3], ',' .. state .. ',', 1, true) then
   return redis.call('HGET', KEYS[1], 'decided') == ARGV[2] and 2 or 0
 end
 local now = now_ms()
