@@ -76,6 +76,8 @@ class AuditWork:
     ended_ms: int
     """When the last one ended; 0: there was none."""
     run: AuditRun
+    crashes: int
+    """Leases in a row that ran out, as of a shard."""
 
     @property
     def route(self) -> str:
@@ -97,6 +99,13 @@ class AuditWork:
                 name: as_int(record, name.encode()) for name in ("batches", "paired", "others", "findings")
             }
             run = AuditRun(**counts, error=as_text(record, b"error"))
-            return cls(member, as_text(record, b"token"), route, as_int(record, b"ended_ms"), run)
+            return cls(
+                member,
+                as_text(record, b"token"),
+                route,
+                as_int(record, b"ended_ms"),
+                run,
+                as_int(record, b"crashes"),
+            )
         except (KeyError, ValueError) as error:
             raise LedgerError(f"the record of audit {member} is malformed: {type(error).__name__}") from error

@@ -45,6 +45,9 @@ _log = structlog.get_logger("batchline.audit")
 _SOON_S: Final = 300.0
 """Seconds until an account is audited again whose provider could not be read to the end."""
 
+_DEFAULT_S: Final = 3600.0
+"""Seconds until an account is due again that a person has audited, where the settings say never."""
+
 _MOST_READ: Final = 50
 """Unmarked batches whose results one audit opens, for their first line."""
 
@@ -68,9 +71,14 @@ def audit_due(context: WorkerContext, *, cancel_orphans: bool) -> int:
     """Audit one account that is due; orphans are cancelled only where a person has asked for it."""
     audits = context.audits.lease(1)
     for audit in audits:
+        if audit.crashes >= context.settings.quarantine_after:
+            run = AuditRun(error=f"{audit.crashes} workers in a row have died over it, or come to no end")
+            context.audits.end(audit, run, context.settings.audit_interval_s or _DEFAULT_S)
+            _log.error("audit_failed", route=audit.route, reason=run.error)
+            continue
         with handling(context, audit, Stage.AUDIT) as hold:
             run = _audit(context, audit, hold, cancel_orphans=cancel_orphans)
-            wait_s = _SOON_S if run.error else (context.settings.audit_interval_s or 3600.0)
+            wait_s = _SOON_S if run.error else (context.settings.audit_interval_s or _DEFAULT_S)
             context.audits.end(audit, run, jittered_s(wait_s))
     return len(audits)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batchline_ops.cli.doctor.findings import fail, ok, warn
-from batchline_shared.ledger import SetAside, keys, overview
+from batchline_shared.ledger import Audits, SetAside, keys, overview
 
 if TYPE_CHECKING:
     from batchline_ops.cli.doctor.findings import Finding
@@ -15,6 +15,9 @@ __all__ = ["check_ledger", "read_overview"]
 
 _SHOWN: Final = 20
 """Most of what is set aside that is shown."""
+
+_LATELY_MS: Final = 3 * 24 * 3600 * 1000
+"""How old an audit's finding may be to be shown."""
 
 _LATE_S: Final = 60.0
 """Due work that is older was not looked at by any worker."""
@@ -48,6 +51,7 @@ def check_ledger(client: Any, numbers: Overview | None) -> list[Finding]:
         _lateness(numbers),
         *_doubts(numbers),
         *_set_aside(client, numbers),
+        *_audits(client),
     ]
 
 
@@ -88,3 +92,22 @@ def _set_aside(client: Any, numbers: Overview) -> list[Finding]:
         )
         for one in found
     ]
+
+
+def _audits(client: Any) -> list[Finding]:
+    """How the accounts' last audits went, and what they found lately."""
+    audits = Audits(client, lease_s=1.0)
+    checks = [
+        warn(f"Audit of {one.route}", one.run.error, "Mend it, then: batchline doctor --audit")
+        if one.run.error
+        else ok(f"Audit of {one.route}", f"{one.run.paired:,} of {one.run.batches:,} batches are its jobs'")
+        for one in audits.accounts()
+        if one.ended_ms
+    ]
+    found = audits.findings(since_ms=audits.now_ms() - _LATELY_MS)
+    if found:
+        at, newest = found[0]
+        text = f"batch {newest.batch_id} of shard {newest.shard}: {newest.verdict}, {newest.done}"
+        detail = f"{len(found)} findings in three days; at {at:%Y-%m-%d %H:%M} UTC {text}"
+        checks.append(warn("Audit", detail, "See docs/operations.md, Audit"))
+    return checks

@@ -303,6 +303,19 @@ def test_an_audit_whose_worker_dies_is_taken_over(bench: WorkerBench) -> None:
     assert bench.shard(job).state == ShardState.SUBMITTED
 
 
+def test_an_audit_that_kills_its_workers_waits_for_the_next_interval(bench: WorkerBench) -> None:
+    bench.submitted(1)
+    for _ in range(bench.settings.quarantine_after + 1):
+        bench.later(5000)
+        bench.context.audits.lease(1)
+    bench.later(5000)
+
+    bench.run(Stage.AUDIT)
+
+    assert "died over it" in bench.context.audits.accounts()[0].run.error
+    assert bench.provider.calls["listed"] == 0
+
+
 def test_the_newest_findings_are_kept_and_no_more(bench: WorkerBench) -> None:
     bench.submitted(1)
     batch = the_batch(bench)
