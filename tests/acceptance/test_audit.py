@@ -1,4 +1,4 @@
-"""An audit with real processes: every provider's batches are paired, a second one is cancelled, a lost one found."""
+"""An audit with real processes: all batches are paired, a second one is cancelled, a lost one found."""
 
 from __future__ import annotations
 

@@ -95,12 +95,12 @@ class Submission:
     """As the provider calls it."""
     requests: int
     """Lines of the input."""
-    ledger_id: str = ""
-    """The ledger of the shard (`ledger.identity`): a further mark, of 16 hex digits."""
     file_id: str = ""
     """What `upload` returned; empty where the provider takes no files."""
     buffer: BinaryIO | None = None
     """The JSONL, for a provider that takes no files; sent from its start."""
+    ledger_id: str = ""
+    """The ledger of the shard (`ledger.identity`): a further mark, of 16 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
