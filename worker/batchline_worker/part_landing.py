@@ -85,7 +85,7 @@ class PartLanding:
             return self._open[part.first]
         if part.first in self._gone:
             return None
-        opened = self._opened(part)
+        opened = self._opened_alone(part)
         if opened is None:
             self._gone.add(part.first)
             return None
@@ -111,6 +111,16 @@ class PartLanding:
         self._open[first].lander.flush()
         ended = Sums.of(self._open.pop(first).lander)
         self._ended = Sums(*map(sum, zip(self._ended, ended, strict=True)))
+
+    def _opened_alone(self, part: Part) -> OpenPart | None:
+        try:
+            return self._opened(part)
+        except LedgerError as error:
+            if self._shard.carriage is None:
+                raise
+            # Those that share its batch must not wait for it; mended, it reads its lines by itself.
+            _log.error("part_damaged", shard=self._shard.id, rider=part.shard_id, reason=str(error))
+            return None
 
     def _opened(self, part: Part) -> OpenPart | None:
         # The record first: a rider that is on board after it was read has not gone on to another attempt.
@@ -142,4 +152,6 @@ class PartLanding:
         rider = self._context.work.shard(part.shard_id)
         if rider is None or rider.ride is None or rider.state != ShardState.POOLED:
             return None
-        return rider if rider.ride.carrier == self._shard.id else None
+        # One that was put out may not know it yet; it is not ours to end, but goes with another.
+        on_board = rider.ride.carrier == self._shard.id == self._context.pools.carrier_of(rider)
+        return rider if on_board else None
