@@ -127,7 +127,7 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
         r"batchline:\{r:[a-z0-9@_-]+\}:live",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
-        rf"batchline:\{{p[0-7]\}}:((pool|passengers):{pool}|(work|berths):{carrier})",
+        rf"batchline:\{{p[0-7]\}}:((pool|passengers):{pool}|(work|berths):{carrier}|work:audit~[a-z0-9@_-]+)",
     ]
     found = [name.decode() for name in watched.scan_iter()]
 
