@@ -73,6 +73,15 @@ def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+def test_every_promise_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    promises = re.findall(r"^\| (.+) \| .*(?:tests/|faults).*\|$", text, re.MULTILINE)
+
+    assert len(promises) > 10
+    assert [name for file, name in named if f"def {name}(" not in (ROOT / file).read_text()] == []
+
+
 def test_the_providers_page_says_of_every_error_type_whether_a_retry_helps() -> None:
     page = (ROOT / "docs" / "providers.md").read_text()
     rows = dict(re.findall(r"\| `(\w+)` \| (yes|no)", page))
