@@ -18,7 +18,10 @@ from batchline_shared.ledger import (
     Timers,
     WorkQueue,
     open_ledger,
+    redis_errors,
+    server_name,
 )
+from batchline_shared.ledger.connection import ledger_name
 from batchline_worker.hooks import make_senders
 from batchline_worker.leases import LeaseKeeper
 from batchline_worker.providers.registry import make_provider
@@ -62,6 +65,9 @@ class WorkerContext:
         """
         self.settings = settings
         self.redis = redis if redis is not None else open_ledger(settings.redis_url)
+        with redis_errors(server_name(self.redis)):
+            self.ledger_name = ledger_name(self.redis)
+        """Of the ledger that this process works on; see `ticking`."""
         self.jobs = JobStore(self.redis, durable=settings.durable_writes)
         self.work = WorkQueue(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
         self.gates = Gates(self.redis)

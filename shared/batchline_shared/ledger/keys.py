@@ -24,6 +24,7 @@ from zlib import crc32
 
 __all__ = [
     "ALL_JOBS",
+    "LEDGER",
     "LIST_SWEEP",
     "NUDGE",
     "PARTITIONS",
@@ -77,6 +78,10 @@ PREFIX: Final = "batchline"
 
 SCHEMA: Final = f"{PREFIX}:schema"
 """String: `SCHEMA_VERSION`. Whoever connects first writes it. No TTL."""
+
+LEDGER: Final = f"{PREFIX}:ledger"
+"""String: a random name, given by the first worker. One that finds another than it began with knows that
+the ledger was wiped, or replaced. No TTL."""
 
 ALL_JOBS: Final = f"{PREFIX}:jobs"
 """Sorted set: job id → time of creation. The client adds at enqueue, before the job is committed,

@@ -38,6 +38,7 @@ FAILED_AS_A_WHOLE = {"openai": "cannot_find_file", "google": "system_error", "ge
 
 FOREVER = [
     re.escape(keys.SCHEMA),
+    re.escape(keys.LEDGER),
     r"batchline:\{p[0-7]\}:tally",
     r"batchline:batches:anthropic",
     r"batchline:\{r:\w+\}:admission:state",

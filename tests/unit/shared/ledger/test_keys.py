@@ -116,7 +116,7 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
     member = r"(job_)?[0-9a-f]{20}((-(task|webhook))?(-\d+)?|~deadline)"
     pool, carrier = "pool_[0-9a-f]{16}", r"pool-[0-9a-f]{16}-\d+"
     patterns = [
-        *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK, keys.LIST_SWEEP)),
+        *(re.escape(name) for name in (keys.SCHEMA, keys.LEDGER, keys.ALL_JOBS, keys.TICK, keys.LIST_SWEEP)),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
         rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries|asked)",
