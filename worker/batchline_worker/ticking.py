@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from batchline_shared.errors import BatchlineError
-from batchline_shared.ledger import Stage, keys, redis_errors, server_name
-from batchline_shared.ledger.connection import check_schema, ledger_name
+from batchline_shared.ledger import Stage, keys, ledger_id, redis_errors, server_name
+from batchline_shared.ledger.connection import check_schema
 from batchline_worker.stages import admitting
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def tick(context: WorkerContext) -> dict[Stage, int]:
     admitting.sweep(context)
     if context.redis.set(keys.LIST_SWEEP, 1, nx=True, ex=_LIST_SWEEP_S):
         context.jobs.drop_gone()
+        context.aside.drop_gone()
     return due
 
 
@@ -54,11 +55,11 @@ def _notice_a_wipe(context: WorkerContext) -> None:
 
     Nothing that this process still holds of the old one can be written: its leases are gone.
     """
-    name = ledger_name(context.redis)
-    if name == context.ledger_name:
+    found = ledger_id(context.redis)
+    if found == context.ledger_id:
         return
     check_schema(context.redis)
-    context.ledger_name = name
+    context.ledger_id = found
     _log.error(
         "ledger_wiped",
         reason="Redis was emptied, restored or replaced: jobs that are not in it any more are lost, and "

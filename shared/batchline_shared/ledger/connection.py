@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -25,7 +24,7 @@ from batchline_shared.redis_url import SENTINEL, SentinelAddress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_schema", "connect", "ledger_name", "open_ledger", "redis_errors", "server_name"]
+__all__ = ["check_schema", "connect", "open_ledger", "redis_errors", "server_name"]
 
 _TIMEOUT_S: Final = 10.0
 """Longest wait for one reply. Without it, a frozen server blocks its caller for ever."""
@@ -199,10 +198,3 @@ def check_schema(client: redis.Redis) -> None:
             f"the ledger has schema version {found!r}, this Batchline writes {keys.SCHEMA_VERSION}: "
             "run one version everywhere, or use another Redis database"
         )
-
-
-def ledger_name(client: redis.Redis) -> bytes:
-    """The ledger's random name, given to it where it has none. It stays the same until somebody wipes it."""
-    given = secrets.token_hex(8)
-    known: Any = client.set(keys.LEDGER, given, nx=True, get=True)
-    return given.encode() if known is None else bytes(known)

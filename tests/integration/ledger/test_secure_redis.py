@@ -103,9 +103,9 @@ def certificates(folder: Path) -> tuple[Path, Path]:
     folder.mkdir()
     certificate, key = folder / "server.pem", folder / "server.key"
     name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    out = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name, *out],
         check=True,
         capture_output=True,
     )
@@ -177,7 +177,7 @@ class Pair:
         self.ports = [free_port(), free_port(), free_port()]
         self.primary = self._start("primary", self.ports[0])
         self._start("replica", self.ports[1], "--replicaof", "127.0.0.1", str(self.ports[0]))
-        until(lambda: self.is_in_sync(), 20)
+        until(self.is_in_sync, 20)
         configuration = folder / "sentinel.conf"
         configuration.write_text(
             f"port {self.ports[2]}\nbind 127.0.0.1\ndir {folder}\n"

@@ -28,7 +28,7 @@ def stored(work: WorkerBench) -> set[bytes]:
     """Every key but those of the whole ledger: its version, gauges, marks of nudges, an account's limits."""
     whole = {
         keys.SCHEMA.encode(),
-        keys.LEDGER.encode(),
+        keys.LEDGER_ID.encode(),
         *(keys.tally(n).encode() for n in range(keys.PARTITIONS)),
     }
     # Of these, only what no shard has a share in: who holds room or waits for some is a leak.
