@@ -26,7 +26,11 @@ def bench(**settings: Any) -> WorkerBench:
 
 def stored(work: WorkerBench) -> set[bytes]:
     """Every key but those of the whole ledger: its version, gauges, marks of nudges, an account's limits."""
-    whole = {keys.SCHEMA.encode(), *(keys.tally(n).encode() for n in range(keys.PARTITIONS))}
+    whole = {
+        keys.SCHEMA.encode(),
+        keys.LEDGER_ID.encode(),
+        *(keys.tally(n).encode() for n in range(keys.PARTITIONS)),
+    }
     # Of these, only what no shard has a share in: who holds room or waits for some is a leak.
     whole |= {name.encode() for name in keys.admission("openai")[3:]}
     return {name for name in work.redis.keys("*") if name not in whole and b":nudge:" not in name}
