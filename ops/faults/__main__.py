@@ -32,10 +32,12 @@ def main() -> int:
     options = _options()
     began = time.monotonic()
     suite = _Suite(options.keep or Path(tempfile.mkdtemp(prefix="batchline-faults-")), quick=options.quick)
-    suite.strike(options.only or list(FAULTS), parallel=options.parallel)
-    if not options.quick and not options.only:
-        suite.compare()
-        suite.measure()
+    with ThreadPoolExecutor(options.parallel) as pool:
+        beside = [] if options.quick or options.only else [suite.measure, suite.compare]
+        waiting = [pool.submit(work) for work in beside]
+        suite.strike(options.only or list(FAULTS), pool)
+        for future in waiting:
+            future.result()
     suite.close()
     print_table([*suite.rows, *suite.naive])
     for violation in suite.violations:
@@ -60,11 +62,10 @@ class _Suite:
         self.growth: Growth | None = None
         self.kills = 0
 
-    def strike(self, names: list[str], *, parallel: int) -> None:
+    def strike(self, names: list[str], pool: ThreadPoolExecutor) -> None:
         """Strike faults, some at the same time, each on a system of its own."""
-        with ThreadPoolExecutor(parallel) as pool:
-            for name, history in zip(names, pool.map(self._struck, names), strict=True):
-                self.rows += rows_of(FAULTS[name], history)
+        for name, history in zip(names, pool.map(self._struck, names), strict=True):
+            self.rows += rows_of(FAULTS[name], history)
 
     def _struck(self, name: str) -> History:
         fault = FAULTS[name]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["graceful_stop", "kill_after_accept", "kill_loop", "lease_steal"]
 
-_RECOVERY_S = 60.0
+_RECOVERY_S = 120.0
 _GRACE_S = 30.0
 """Longest time that a worker may take to stop in order."""
 
@@ -37,7 +37,7 @@ def kill_after_accept(rig: Rig, jobs: int, rounds: int) -> None:
         for provider in rig.providers():
             until(
                 lambda call=provider.create: rig.struck(call, "signal") >= rounds,  # type: ignore[misc]
-                _RECOVERY_S + 15 * rounds,
+                _RECOVERY_S + 30 * rounds,
                 f"{rounds} workers died with the answer of {provider.name} under way",
             )
 

@@ -85,7 +85,7 @@ def duplicate_delivery(rig: Rig, jobs: int, rounds: int) -> None:
             if provider.upload != provider.create:
                 rig.arm(provider.upload, "delay_before", seconds=2.5, rate=0.5, times=2 * rounds)
         rig.load.enqueue_all(jobs, 4)
-        until(rig.load.all_ended, _LONG_S + 4 * jobs, "all jobs ended although messages came three times")
+        until(rig.load.all_ended, _LONG_S + 15 * jobs, "all jobs ended although messages came three times")
     for _ in range(doubler.sent):
         rig.act("duplicate")
 
