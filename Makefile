@@ -8,7 +8,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check format bench-quick up lock audit-deps clean
+.PHONY: help setup demo test check format bench-quick faults faults-quick up lock audit-deps clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ format: setup ## Format and fix what can be fixed
 
 bench-quick: setup ## Measure against Instructor and a hand-written script
 	@$(BIN)/python ops/bench/quick.py $(ARGS)
+
+faults: setup ## Strike thirteen faults on real processes, at length, and write docs/reliability.md's table
+	@$(BIN)/python -m faults --write $(ARGS)
+
+faults-quick: setup ## The short form of it (ARGS="--only kill-loop")
+	@$(BIN)/python -m faults --quick $(ARGS)
 
 up: setup ## Run everything on this machine until Ctrl-C (ARGS="--simulator --workers 2")
 	@$(BIN)/batchline up $(ARGS)
