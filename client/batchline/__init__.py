@@ -6,13 +6,14 @@ job.wait()
 for outcome in job.iter_results(): ...
 """
 
-from batchline.async_client import AsyncBatchClient, EnqueueOptions
+from batchline.async_client import AsyncBatchClient
 from batchline.async_job import AsyncJob, AsyncResultStream
 from batchline.client import BatchClient
 from batchline.costs import CostLine
 from batchline.deliveries import Delivery, DeliveryAttempt
 from batchline.estimating import CostEstimate
 from batchline.job import Job, JobInfo, ProviderBatch
+from batchline.job_options import EnqueueOptions
 from batchline.policy import RetryPolicy
 from batchline.processor import BatchProcessor
 from batchline.reading import ResultStream

@@ -6,7 +6,7 @@ there. Waiting and streaming hold no thread: see `waiting`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from batchline.async_job import AsyncJob
 from batchline.client import BatchClient
@@ -15,48 +15,22 @@ from batchline.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
-    from datetime import datetime, timedelta
-    from decimal import Decimal
+    from datetime import datetime
 
     from pydantic import BaseModel
     from redis import Redis
 
     from batchline.costs import CostLine
-    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import Job, JobInfo
-    from batchline.policy import RetryPolicy
-    from batchline.prompt_cache import PromptCache
+    from batchline.job_options import EnqueueOptions
     from batchline.requests import BatchRequest
-    from batchline_shared.ledger import JobStatus, Priority
+    from batchline_shared.ledger import JobStatus
     from batchline_shared.settings import Settings
 
-__all__ = ["AsyncBatchClient", "EnqueueOptions"]
+__all__ = ["AsyncBatchClient"]
 
 M = TypeVar("M", bound="BaseModel")
-
-
-class EnqueueOptions(TypedDict, total=False):
-    """What `BatchClient.enqueue` takes beside model, requests and endpoint; the defaults are those there."""
-
-    custom_ids: Iterable[str] | None
-    max_tokens: int | None
-    temperature: float | None
-    metadata: Mapping[str, Any] | None
-    idempotency_key: str | None
-    max_cost_usd: Decimal | float | None
-    options: Mapping[str, Any] | None
-    retention_s: int | None
-    retry: RetryPolicy | None
-    priority: Priority | str
-    deadline: timedelta | datetime | None
-    on_deadline: Action
-    deduplicate: bool
-    prompt_cache: PromptCache | None
-    on_complete: str | None
-    webhook: str | None
-    reask: int
-    linger_s: float | None
 
 
 class AsyncBatchClient:

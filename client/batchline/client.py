@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from batchline.adopting import Adopting
 from batchline.connection import Connection
 from batchline.costs import cost_lines, group_of
-from batchline.deadline import JobDeadline
 from batchline.encoding import RequestEncoder, encoded
 from batchline.enqueue import enqueue_rows
-from batchline.estimating import dollars, metered
-from batchline.hooks import Hooks
+from batchline.estimating import metered
 from batchline.job import Job, job_info
 from batchline.job_plan import JobPlan
-from batchline.policy import RetryPolicy
 from batchline.prompt_cache import with_marked_prompt
 from batchline.provider_webhooks import take_hint
 from batchline.reask_plan import reask_plan
@@ -36,6 +33,8 @@ if TYPE_CHECKING:
     from batchline.deadline import Action
     from batchline.estimating import CostEstimate
     from batchline.job import JobInfo
+    from batchline.job_options import EnqueueOptions
+    from batchline.policy import RetryPolicy
     from batchline.prompt_cache import PromptCache
     from batchline.requests import BatchRequest
     from batchline_shared.settings import Settings
@@ -81,25 +80,8 @@ class BatchClient(Adopting):
         response_model: type[M],
         requests: Iterable[BatchRequest | list[dict[str, Any]]],
         *,
-        custom_ids: Iterable[str] | None = None,
-        max_tokens: int | None = 1000,
-        temperature: float | None = 0.1,
-        metadata: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        max_cost_usd: Decimal | float | None = None,
-        options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
-        retention_s: int | None = None,
-        retry: RetryPolicy | None = None,
-        priority: Priority | str = "normal",
-        deadline: timedelta | datetime | None = None,
-        on_deadline: Action = "cancel",
-        deduplicate: bool = False,
-        prompt_cache: PromptCache | None = None,
-        on_complete: str | None = None,
-        webhook: str | None = None,
-        reask: int = 0,
-        linger_s: float | None = None,
+        **how: Unpack[EnqueueOptions],
     ) -> Job[M]: ...
 
     @overload
@@ -109,25 +91,8 @@ class BatchClient(Adopting):
         response_model: None,
         requests: Iterable[BatchRequest | str | list[str]],
         *,
-        custom_ids: Iterable[str] | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        max_cost_usd: Decimal | float | None = None,
-        options: Mapping[str, Any] | None = None,
         endpoint: Literal["/v1/embeddings"],
-        retention_s: int | None = None,
-        retry: RetryPolicy | None = None,
-        priority: Priority | str = "normal",
-        deadline: timedelta | datetime | None = None,
-        on_deadline: Action = "cancel",
-        deduplicate: bool = False,
-        prompt_cache: PromptCache | None = None,
-        on_complete: str | None = None,
-        webhook: str | None = None,
-        reask: int = 0,
-        linger_s: float | None = None,
+        **how: Unpack[EnqueueOptions],
     ) -> Job[list[float]]: ...
 
     @overload
@@ -137,25 +102,8 @@ class BatchClient(Adopting):
         response_model: None,
         requests: Iterable[BatchRequest | list[dict[str, Any]]],
         *,
-        custom_ids: Iterable[str] | None = None,
-        max_tokens: int | None = 1000,
-        temperature: float | None = 0.1,
-        metadata: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        max_cost_usd: Decimal | float | None = None,
-        options: Mapping[str, Any] | None = None,
         endpoint: str | None = None,
-        retention_s: int | None = None,
-        retry: RetryPolicy | None = None,
-        priority: Priority | str = "normal",
-        deadline: timedelta | datetime | None = None,
-        on_deadline: Action = "cancel",
-        deduplicate: bool = False,
-        prompt_cache: PromptCache | None = None,
-        on_complete: str | None = None,
-        webhook: str | None = None,
-        reask: int = 0,
-        linger_s: float | None = None,
+        **how: Unpack[EnqueueOptions],
     ) -> Job[str]: ...
 
     def enqueue(
@@ -230,8 +178,6 @@ class BatchClient(Adopting):
             InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
                 passed or names no time zone; another provider than Anthropic is asked to cache; a hook is
                 malformed; the linger is no time.
-            InvalidInputError: An option or the endpoint is none that the provider has, or a hook malformed;
-                the deadline has passed or names no time zone; another than Anthropic is asked to cache.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.
@@ -248,23 +194,24 @@ class BatchClient(Adopting):
             named.name, response_model, max_tokens=max_tokens, temperature=temperature, options=body
         )
         template, requests = with_marked_prompt(speech, template, requests, prompt_cache)
-        labels = _mapping(metadata, "metadata")
-        plan = JobPlan(
+        plan = JobPlan.of(
+            self.connection.settings,
             model,
             speech,
             template,
-            labels,
-            idempotency_key,
-            retention_s,
-            retry=retry or RetryPolicy.default(self.connection.settings),
-            priority=priority,
             reask=reask_plan(reask, response_model),
-            max_cost_usd=dollars(max_cost_usd),
-            price_list=price_list_of(model, account),
-            deadline=JobDeadline.of(deadline, on_deadline),
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+            max_cost_usd=max_cost_usd,
+            retention_s=retention_s,
+            retry=retry,
+            priority=priority,
+            deadline=deadline,
+            on_deadline=on_deadline,
             deduplicate=deduplicate,
-            hooks=Hooks.checked(self.connection.settings, on_complete=on_complete, webhook=webhook),
-            linger_s=self.connection.settings.linger_s if linger_s is None else linger_s,
+            on_complete=on_complete,
+            webhook=webhook,
+            linger_s=linger_s,
         )
         rows = encoded(RequestEncoder(speech, named.name, template), requests, custom_ids)
         return Job(self.connection, enqueue_rows(self.connection, plan, rows), response_model)

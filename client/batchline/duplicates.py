@@ -18,7 +18,7 @@ from batchline_shared.ledger.chunks import MAX_ROWS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batchline.enqueue import EncodedRequest
+    from batchline.chunking import EncodedRequest
 
 __all__ = ["DuplicateFinder", "marking"]
 

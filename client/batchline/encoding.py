@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchline.enqueue import EncodedRequest
+from batchline.chunking import EncodedRequest
 from batchline.requests import BatchRequest, check_many
 from batchline_shared.errors import InvalidInputError, InvalidRequestError
 

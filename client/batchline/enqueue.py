@@ -6,33 +6,27 @@ import itertools
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004 - redis-py's names
 
-from batchline.custom_ids import UniqueIds
+from batchline.chunking import chunked
 from batchline.duplicates import marking
 from batchline.estimating import Meter, within_budget
-from batchline_shared.errors import (
-    IdempotencyConflictError,
-    InvalidInputError,
-    InvalidRequestError,
-    QueueUnavailableError,
-)
-from batchline_shared.ledger import ChunkInfo, InputChunk, Stage
-from batchline_shared.ledger.chunks import MAX_ROWS, TARGET_BYTES
+from batchline_shared.errors import IdempotencyConflictError, InvalidInputError, QueueUnavailableError
+from batchline_shared.ledger import Stage
 from batchline_shared.pricing import rate_card
-from batchline_shared.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from batchline.chunking import EncodedRequest
     from batchline.connection import Connection
     from batchline.duplicates import DuplicateFinder
     from batchline.job_plan import JobPlan
-    from batchline_shared.ledger import JobStore
+    from batchline_shared.ledger import InputChunk, JobStore
 
-__all__ = ["EncodedRequest", "commit_job", "enqueue_job", "enqueue_rows"]
+__all__ = ["commit_job", "enqueue_job", "enqueue_rows"]
 
 _PLAN_AFTER_S = 60.0
 """When workers first look at a job whose enqueue has not ended; they put it off again."""
@@ -49,16 +43,6 @@ _FLUSH_COPIES = 200
 """Lists of equal requests that are written at once; each is short, or has 500."""
 
 _log = logging.getLogger("batchline")
-
-
-class EncodedRequest(NamedTuple):
-    """One request, checked and encoded."""
-
-    row: bytes
-    custom_id: str | None
-    """None: the default id."""
-    equals: int | None = None
-    """The number of the earlier request whose outcome it gets; None: it is sent."""
 
 
 def enqueue_rows(connection: Connection, plan: JobPlan, requests: Iterable[EncodedRequest]) -> str:
@@ -155,7 +139,7 @@ def _write(
     total = chunks = 0
     given = False
     batch: list[InputChunk] = []
-    for chunk in _chunked(requests, plan):
+    for chunk in chunked(requests, plan):
         total += chunk.info.rows
         chunks += 1
         given = chunk.custom_ids is not None
@@ -218,70 +202,6 @@ def _committed(store: JobStore, plan: JobPlan, job_id: str) -> bool:
     except RedisError:
         pass  # what is left expires by itself; the first error is the one to see
     return False
-
-
-def _chunked(requests: Iterator[EncodedRequest], plan: JobPlan) -> Iterator[InputChunk]:
-    """Cut the stream into chunks, and check what only the whole job can tell."""
-    head, middle, tail = plan.dialect.line_ends(plan.encoded_template)
-    # Our own id takes at most 64 bytes on the wire.
-    max_row_bytes = plan.dialect.limits.max_bytes - len(head) - len(middle) - len(tail) - 64
-    inputs_of = plan.dialect.inputs
-    unique = UniqueIds()
-    rows: list[bytes] = []
-    ids: list[str] = []
-    size = largest = number = first_row = 0
-    inputs, widest, tokens = 0, 1, 0
-    duplicates: list[int] = []
-    given: bool | None = None
-
-    def chunk() -> InputChunk:
-        info = ChunkInfo(first_row, len(rows), size, largest, inputs, widest, tokens, len(duplicates))
-        return InputChunk(number, info, rows, ids if given else None, duplicates)
-
-    try:
-        for row, (encoded, custom_id, equals) in enumerate(requests):
-            if (custom_id is not None) is not given:
-                given = _all_or_none(custom_id, row)
-            if custom_id is not None:
-                unique.add(custom_id, row)
-                ids.append(custom_id)
-            length = len(encoded)
-            if length > largest:
-                largest = _fitting(length, max_row_bytes, plan, row)
-            if equals is not None:
-                duplicates.append(row)
-            elif inputs_of is not None:
-                held = inputs_of(encoded)
-                inputs, widest = inputs + held, max(widest, held)
-            tokens += estimate_tokens(encoded) if equals is None else 0
-            rows.append(encoded)
-            size += length
-            if size >= TARGET_BYTES or len(rows) == MAX_ROWS:
-                yield chunk()
-                number, first_row = number + 1, row + 1
-                rows, ids, duplicates, size, largest, inputs, widest, tokens = [], [], [], 0, 0, 0, 1, 0
-        if rows:
-            yield chunk()
-        unique.finish()
-    finally:
-        unique.close()
-
-
-def _fitting(length: int, most: int, plan: JobPlan, row: int) -> int:
-    if length > most:
-        raise InvalidRequestError(
-            f"has {length} bytes as JSON; {plan.dialect.provider} takes at most {most}", row=row
-        )
-    return length
-
-
-def _all_or_none(custom_id: str | None, row: int) -> bool:
-    if row:
-        has = "has a custom_id" if custom_id is not None else "has no custom_id"
-        raise InvalidRequestError(
-            f"{has}, unlike those before it; give one to every request of a job or to none", row=row
-        )
-    return custom_id is not None
 
 
 def _claim(store: JobStore, plan: JobPlan, job_id: str) -> str:

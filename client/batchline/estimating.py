@@ -19,7 +19,7 @@ from batchline_shared.tokens import estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from batchline.enqueue import EncodedRequest
+    from batchline.chunking import EncodedRequest
     from batchline_shared.dialects.base import Dialect
     from batchline_shared.pricing import Cost, RateCard
 

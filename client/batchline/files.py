@@ -5,32 +5,27 @@ from __future__ import annotations
 import io
 import os
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Unpack
 
 import orjson
 
-from batchline.deadline import JobDeadline
-from batchline.enqueue import EncodedRequest, enqueue_rows
+from batchline.chunking import EncodedRequest
+from batchline.enqueue import enqueue_rows
 from batchline.estimating import metered
-from batchline.hooks import Hooks
 from batchline.job_plan import JobPlan
-from batchline.policy import RetryPolicy
 from batchline.requests import check_many
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidBatchFileError, InvalidInputError, InvalidRequestError
 from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime, timedelta
-    from decimal import Decimal
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from batchline.connection import Connection
-    from batchline.deadline import Action
     from batchline.estimating import CostEstimate
+    from batchline.job_options import JobOptions
     from batchline_shared.dialects.base import Dialect, FileLine
-    from batchline_shared.ledger import Priority
     from batchline_shared.settings import Settings
 
 __all__ = [
@@ -133,17 +128,8 @@ def enqueue_file(
     model: str,
     source: str | Path | IO[bytes],
     *,
-    metadata: Mapping[str, Any],
-    idempotency_key: str | None,
     endpoint: str = "",
-    max_cost_usd: Decimal | None = None,
-    retention_s: int | None = None,
-    retry: RetryPolicy | None = None,
-    priority: Priority | str = "normal",
-    linger_s: float | None = None,
-    deadline: timedelta | datetime | None = None,
-    on_deadline: Action = "cancel",
-    hooks: Hooks | None = None,
+    **how: Unpack[JobOptions],
 ) -> str:
     """Put a batch file on the queue; what its answers must look like stands in the file itself.
 
@@ -151,23 +137,15 @@ def enqueue_file(
         connection: To the ledger.
         model: `provider/model-name`, which every line must be for.
         source: A path, or a binary buffer, which is read from where it stands and left open.
-        metadata: Kept with the job.
-        idempotency_key: The same key returns the same job.
         endpoint: Which every line must be for; empty: the provider's default.
-        max_cost_usd: As `BatchClient.enqueue`.
-        retention_s: As there.
-        retry: As there.
-        priority: As there.
-        linger_s: As there.
-        deadline: As there.
-        on_deadline: As there.
-        hooks: Who is told of its end.
+        how: As `BatchClient.enqueue`.
 
     Returns:
         The job's id.
 
     Raises:
         InvalidModelError: The model is not of that form, or its provider or account unknown.
+        InvalidInputError: An option is wrong.
         InvalidBatchFileError: The file is missing, empty, not UTF-8, or has a bad line; names it.
         DuplicateCustomIdError: Two lines bear the same id.
         BudgetExceededError: The requests' input costs more than `max_cost_usd`.
@@ -177,33 +155,25 @@ def enqueue_file(
     account = connection.settings.account(named)
     speech = dialect(named.provider, endpoint, account)
     with _opened(source, speech, named.name) as file:
-        plan = JobPlan(
-            model=model,
-            dialect=speech,
-            template=file.template,
-            metadata=metadata,
-            idempotency_key=idempotency_key,
-            retention_s=retention_s,
-            max_cost_usd=max_cost_usd,
-            price_list=price_list_of(model, account),
-            retry=retry or RetryPolicy.default(connection.settings),
-            priority=priority,
-            linger_s=connection.settings.linger_s if linger_s is None else linger_s,
-            deadline=JobDeadline.of(deadline, on_deadline),
-            hooks=hooks or Hooks(),
-        )
+        plan = JobPlan.of(connection.settings, model, speech, file.template, **how)
         return enqueue_rows(connection, plan, file.requests())
 
 
 def estimate_file(
-    settings: Settings, model: str, source: str | Path | IO[bytes], *, endpoint: str = ""
+    settings: Settings,
+    model: str,
+    source: str | Path | IO[bytes],
+    *,
+    endpoint: str = "",
+    deduplicate: bool = False,
 ) -> CostEstimate:
     """Tell what a batch file would cost, and check it; takes and raises what `enqueue_file` does of it."""
     named = known_model(model)
     account = settings.account(named)
     speech = dialect(named.provider, endpoint, account)
     with _opened(source, speech, named.name) as file:
-        return metered(speech, file.template, model, price_list_of(model, account), file.requests())
+        prices = price_list_of(model, account)
+        return metered(speech, file.template, model, prices, file.requests(), deduplicate=deduplicate)
 
 
 @contextmanager

@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
+from batchline.deadline import JobDeadline
+from batchline.estimating import dollars
 from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
 from batchline.reask_plan import NEVER, ReaskPlan
+from batchline_shared.accounts import parse_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import Priority
+from batchline_shared.pricing import price_list_of
 from batchline_shared.settings import LONGEST_LINGER_S
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
-    from batchline.deadline import JobDeadline
+    from batchline.deadline import Action
     from batchline_shared.dialects.base import Dialect
     from batchline_shared.ledger import JobMeta
+    from batchline_shared.settings import Settings
 
 __all__ = ["JobPlan"]
 
@@ -88,6 +94,51 @@ class JobPlan:
             raise InvalidInputError(f"priority must be one of {', '.join(Priority)}, not {self.priority!r}")
         if type(self.linger_s) not in (int, float) or not 0 <= self.linger_s <= LONGEST_LINGER_S:
             raise InvalidInputError(f"linger_s must be seconds, 0 (own batches) to {LONGEST_LINGER_S:g}")
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        model: str,
+        speech: Dialect,
+        template: dict[str, Any],
+        *,
+        reask: ReaskPlan = NEVER,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        max_cost_usd: Decimal | float | None = None,
+        retention_s: int | None = None,
+        retry: RetryPolicy | None = None,
+        priority: Priority | str = "normal",
+        deadline: timedelta | datetime | None = None,
+        on_deadline: Action = "cancel",
+        deduplicate: bool = False,
+        on_complete: str | None = None,
+        webhook: str | None = None,
+        linger_s: float | None = None,
+    ) -> Self:
+        """Plan a job from what `enqueue` was given; what is None is as the settings say.
+
+        Raises:
+            InvalidInputError: One of them is wrong.
+        """
+        return cls(
+            model,
+            speech,
+            template,
+            {} if metadata is None else metadata,
+            idempotency_key,
+            retention_s,
+            max_cost_usd=dollars(max_cost_usd),
+            price_list=price_list_of(model, settings.account(parse_model(model))),
+            retry=retry or RetryPolicy.default(settings),
+            priority=priority,
+            linger_s=settings.linger_s if linger_s is None else linger_s,
+            deadline=JobDeadline.of(deadline, on_deadline),
+            deduplicate=deduplicate,
+            hooks=Hooks.checked(settings, on_complete=on_complete, webhook=webhook),
+            reask=reask,
+        )
 
     @property
     def encoded_template(self) -> bytes:

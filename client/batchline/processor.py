@@ -14,7 +14,7 @@ from batchline.job import Job
 from batchline_shared.dialects.registry import dialect, known_model
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.ledger import JobStatus
-from batchline_shared.outcome_rows import OutcomeReader, read_line
+from batchline_shared.outcome_reader import OutcomeReader, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -153,7 +153,7 @@ class BatchProcessor(Generic[M]):
             self._client.connection,
             self.model,
             file_path_or_buffer,
-            metadata=metadata or {},
+            metadata=metadata,
             idempotency_key=idempotency_key,
         )
 

@@ -10,7 +10,7 @@ from batchline.cursors import Cursor
 from batchline.waiting import Pause, blocking, watching
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.errors import LedgerError
-from batchline_shared.outcome_rows import OutcomeReader
+from batchline_shared.outcome_reader import OutcomeReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

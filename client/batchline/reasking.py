@@ -18,7 +18,7 @@ from batchline_shared.outcomes import ErrorType
 if TYPE_CHECKING:
     from batchline.connection import Connection
     from batchline_shared.ledger import JobMeta
-    from batchline_shared.outcome_rows import OutcomeReader
+    from batchline_shared.outcome_reader import OutcomeReader
 
 __all__ = ["reask"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from batchline.connection import Connection
     from batchline_shared.ledger import JobMeta, Note
-    from batchline_shared.outcome_rows import OutcomeReader
+    from batchline_shared.outcome_reader import OutcomeReader
 
 __all__ = ["Taken", "retry_failed", "send_again"]
 

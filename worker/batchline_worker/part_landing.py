@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import structlog
+
+from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import ShardState
 from batchline_worker.attempts import Attempt
 from batchline_worker.landing import Lander, RowNames
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from batchline_worker.parts import Part
 
 __all__ = ["OpenPart", "PartLanding", "Sums"]
+
+_log = structlog.get_logger("batchline.collect")
 
 _MAX_OPEN = 128
 """Parts that are held open, each with less than a chunk of outcomes: answers may come in any order."""
@@ -80,7 +85,7 @@ class PartLanding:
             return self._open[part.first]
         if part.first in self._gone:
             return None
-        opened = self._opened(part)
+        opened = self._opened_alone(part)
         if opened is None:
             self._gone.add(part.first)
             return None
@@ -107,6 +112,16 @@ class PartLanding:
         ended = Sums.of(self._open.pop(first).lander)
         self._ended = Sums(*map(sum, zip(self._ended, ended, strict=True)))
 
+    def _opened_alone(self, part: Part) -> OpenPart | None:
+        try:
+            return self._opened(part)
+        except LedgerError as error:
+            if self._shard.carriage is None:
+                raise
+            # Those that share its batch must not wait for it; mended, it reads its lines by itself.
+            _log.error("part_damaged", shard=self._shard.id, rider=part.shard_id, reason=str(error))
+            return None
+
     def _opened(self, part: Part) -> OpenPart | None:
         # The record first: a rider that is on board after it was read has not gone on to another attempt.
         meta = self._context.jobs.find(part.job_id)
@@ -127,4 +142,6 @@ class PartLanding:
         rider = self._context.work.shard(part.shard_id)
         if rider is None or rider.ride is None or rider.state != ShardState.POOLED:
             return None
-        return rider if rider.ride.carrier == self._shard.id else None
+        # One that was put out may not know it yet; it is not ours to end, but goes with another.
+        on_board = rider.ride.carrier == self._shard.id == self._context.pools.carrier_of(rider)
+        return rider if on_board else None

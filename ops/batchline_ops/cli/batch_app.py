@@ -77,6 +77,7 @@ def create_from_file_command(
     deadline: Deadline = None,
     on_deadline: OnDeadline = "cancel",
     max_cost: MaxCost = None,
+    deduplicate: Deduplicate = False,  # noqa: FBT002 - a flag of the command line
     on_complete: OnComplete = None,
     webhook: WebhookName = None,
     dry_run: DryRun = False,  # noqa: FBT002 - a flag of the command line
@@ -102,6 +103,7 @@ def create_from_file_command(
             deadline=deadline,
             on_deadline=on_deadline,
             max_cost_usd=max_cost,
+            deduplicate=deduplicate,
             on_complete=on_complete,
             webhook=webhook,
             dry_run=dry_run,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchline.estimating import dollars
 from batchline.files import enqueue_file, estimate_file
-from batchline.hooks import Hooks
 from batchline.policy import RetryPolicy
 from batchline_ops.cli.costing import show_estimate
 from batchline_ops.cli.deadlines import parse_deadline
@@ -44,6 +42,7 @@ def create_from_file(
     deadline: str | None,
     on_deadline: Action,
     max_cost_usd: float | None,
+    deduplicate: bool,
     on_complete: str | None,
     webhook: str | None,
     dry_run: bool,
@@ -52,7 +51,9 @@ def create_from_file(
 ) -> ExitCode:
     """Enqueue a batch file of the provider's own form."""
     if dry_run:
-        estimate = estimate_file(client.connection.settings, model, file_path, endpoint=endpoint or "")
+        estimate = estimate_file(
+            client.connection.settings, model, file_path, endpoint=endpoint or "", deduplicate=deduplicate
+        )
         return show_estimate(estimate, as_json=as_json)
     job_id = enqueue_file(
         client.connection,
@@ -67,8 +68,10 @@ def create_from_file(
         deadline=parse_deadline(deadline),
         on_deadline=on_deadline,
         endpoint=endpoint or "",
-        max_cost_usd=dollars(max_cost_usd),
-        hooks=Hooks.checked(client.connection.settings, on_complete=on_complete, webhook=webhook),
+        max_cost_usd=max_cost_usd,
+        deduplicate=deduplicate,
+        on_complete=on_complete,
+        webhook=webhook,
     )
     return _announce(client.job(job_id), wait=wait, as_json=as_json)
 

@@ -121,6 +121,20 @@ class Pools:
         place = self._client.hget(keys.passengers(keys.partition_of(pool), pool), rider.id)
         return str(place.decode().partition(" ")[0]) if place else ""
 
+    def passengers(self, carrier: ShardWork, riders: Sequence[str]) -> set[str]:
+        """Those of some riders that are passengers of a carrier."""
+        key = keys.passengers(keys.partition_of(carrier.job_id), carrier.job_id)
+        ours, found = carrier.id.encode(), set[str]()
+        for at in range(0, len(riders), _PAGE):
+            page = riders[at : at + _PAGE]
+            places = self._client.hmget(key, page)
+            found.update(
+                rider
+                for rider, place in zip(page, places, strict=True)
+                if place is not None and place.partition(b" ")[0] == ours
+            )
+        return found
+
     def aboard(self, carrier: ShardWork, riders: Sequence[str]) -> set[str]:
         """Those of some riders that are passengers of a carrier, and have written so, and go on."""
         key = keys.passengers(keys.partition_of(carrier.job_id), carrier.job_id)
@@ -146,14 +160,26 @@ class Pools:
         A carrier that gathers goes without it; another one does not wait for it any more, and is cancelled
         once nobody does.
         """
+        self._leave(pool, rider, carrier, "")
+
+    def put_out(self, carrier: ShardWork, rider: str) -> bool:
+        """Take a rider out of a leased carrier, as `leave` does; False where the lease is lost.
+
+        Whoever took the lease over may have sent the rider already: it must not join another carrier then.
+        """
+        return self._leave(carrier.job_id, rider, carrier.id, carrier.token) >= 0
+
+    def _leave(self, pool: str, rider: str, carrier: str, token: str) -> int:
         partition = keys.partition_of(pool)
-        self._scripts.leave_pool(
-            keys=[
-                keys.passengers(partition, pool),
-                keys.due(partition, Stage.SUBMIT),
-                keys.due(partition, Stage.POLL),
-            ],
-            args=[keys.work_prefix(partition), keys.berths_prefix(partition), rider, carrier],
+        return int(
+            self._scripts.leave_pool(
+                keys=[
+                    keys.passengers(partition, pool),
+                    keys.due(partition, Stage.SUBMIT),
+                    keys.due(partition, Stage.POLL),
+                ],
+                args=[keys.work_prefix(partition), keys.berths_prefix(partition), rider, carrier, token],
+            )
         )
 
     def berths(self, carrier: ShardWork) -> Iterator[Berth]:

@@ -85,13 +85,14 @@ class ShardMaking(Leasing):
         )
         return None if int(number) < 0 else int(number)
 
-    def cut_shard(self, shard: ShardWork, pieces: Sequence[Manifest]) -> bool:
+    def cut_shard(self, shard: ShardWork, pieces: Sequence[Manifest], *, no_room: int = 0) -> bool:
         """Let a shard keep the first of its pieces, and make shards of the others; False: the lease is lost.
 
-        On the wire it has another name from then on: the same position is another row.
+        On the wire it has another name from then on: the same position is another row. `no_room`: how often
+        the provider counts as having had no room for each of them.
         """
         partition = self._partition(shard)
-        each = [flat(piece.fields()) for piece in pieces]
+        each = [flat({**piece.fields(), "no_room": no_room}) for piece in pieces]
         return bool(
             self._scripts.cut_shard(
                 keys=[

@@ -61,6 +61,14 @@ def carrier_named(queue: WorkQueue, name: str) -> ShardWork:
     return found
 
 
+def carrier_leased(queue: WorkQueue, name: str) -> ShardWork:
+    """A carrier whose time is up, leased."""
+    queue.wake_shard(POOL, name)
+    (carrier,) = queue.lease_shards(Stage.SUBMIT, 9)
+    assert carrier.id == name
+    return carrier
+
+
 def board(queue: WorkQueue, pools: Pools, some: Iterable[ShardWork]) -> None:
     for rider in some:
         name = join(pools, rider)
@@ -133,6 +141,39 @@ def test_on_board_is_only_who_is_a_passenger_and_has_written_it(queue: WorkQueue
     everyone = [one.id for one in (written, silent, gone, cancelled)]
 
     assert pools.aboard(carrier_named(queue, name), everyone) == {written.id}
+
+
+def test_a_carriers_worker_puts_riders_out_only_while_the_lease_is_its_own(
+    queue: WorkQueue, pools: Pools
+) -> None:
+    first, second, third = riders(queue, 3)
+    board(queue, pools, (first, second, third))
+    everyone = [first.id, second.id, third.id]
+    name = pools.carrier_of(first)
+    pools.leave(POOL, third.id)
+    queue.release(carrier_leased(queue, name), ShardState.PENDING, (Stage.SUBMIT, Stage.SUBMIT), 0)
+    old = carrier_leased(queue, name)
+    assert [pools.put_out(old, first.id) for _ in range(2)] == [True, True]
+    queue.release(old, ShardState.PENDING, (Stage.SUBMIT, Stage.SUBMIT), 0)
+    new = carrier_leased(queue, name)
+
+    assert not pools.put_out(old, second.id)
+    assert pools.passengers(new, everyone) == {second.id}
+    assert pools.put_out(new, second.id)
+    assert pools.passengers(new, everyone) == set()
+    assert carrier_named(queue, name).cancel
+
+
+def test_a_rider_that_is_woken_while_it_writes_looks_again_at_once(queue: WorkQueue, pools: Pools) -> None:
+    (rider,) = riders(queue, 1)
+    name = join(pools, rider)
+    assert not queue.wake_shard(rider.job_id, rider.id)
+    queue.release(rider, ShardState.POOLED, (Stage.SUBMIT, Stage.SUBMIT), 600, carrier=name)
+    (again,) = queue.lease_shards(Stage.SUBMIT, 9)
+    queue.release(again, ShardState.POOLED, (Stage.SUBMIT, Stage.SUBMIT), 600)
+
+    assert again.id == rider.id
+    assert queue.lease_shards(Stage.SUBMIT, 9) == []
 
 
 def test_a_rider_is_ended_once_and_only_by_its_own_carrier(queue: WorkQueue, pools: Pools) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchline import BatchRequest, BudgetExceededError, DuplicateCustomIdError, InvalidRequestError
+from batchline.chunking import EncodedRequest
 from batchline.duplicates import DuplicateFinder, marking
-from batchline.enqueue import EncodedRequest
 from batchline_shared.ledger import JobStore, keys
 from batchline_shared.ledger.chunks import MAX_ROWS
 

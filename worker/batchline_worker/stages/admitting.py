@@ -49,6 +49,13 @@ _SWEEP_S = 60
 _TRIED_ALONE = 3
 """How often a single request is tried that seems larger than any room, before that is believed."""
 
+_HALVED_AT = frozenset({2, 8, 32, 128, 512})
+"""Which refusals for want of room halve a shard that has enough by our estimate: that may be too low. But
+where others fill the account, smaller batches do not help: so the next one comes ever later."""
+
+_PARTED_AT = 32
+"""The same of a carrier, whose halves do not know what befell it."""
+
 _DOUBT_S = 26 * 3600
 """Seconds after which a batch that may exist has ended: no window is longer than a day."""
 
@@ -77,6 +84,12 @@ def enter(context: WorkerContext, order: Order, shard: ShardWork) -> bool:
             which cannot be cut.
     """
     context.provider(shard.route)
+    if shard.segment.rows > 1 and _seems_to_fit(shard):
+        leave(context, shard)
+        if shard.carriage is not None:
+            raise ProviderRejectedError(shard.route, shard.message)
+        _cut(context, shard, TooLarge(2 * shard.tokens, None), no_room=shard.no_room + 1)
+        return False
     answer = _ask(context, order, shard)
     if isinstance(answer, TooLarge):
         if shard.segment.rows == 1 or shard.carriage is not None:
@@ -88,6 +101,11 @@ def enter(context: WorkerContext, order: Order, shard: ShardWork) -> bool:
         return True
     _wait(context, order, shard, answer)
     return False
+
+
+def _seems_to_fit(shard: ShardWork) -> bool:
+    """Whether it was refused for want of room so often that our estimate may be wrong."""
+    return shard.no_room >= _PARTED_AT if shard.carriage is not None else shard.no_room in _HALVED_AT
 
 
 def _ask(context: WorkerContext, order: Order, shard: ShardWork) -> Admitted | Wait | TooLarge:
@@ -130,10 +148,13 @@ def _wait(context: WorkerContext, order: Order, shard: ShardWork, answer: Wait) 
     _log.info("waits", shard=shard.id, position=answer.position, reason=str(answer.reason))
 
 
-def _cut(context: WorkerContext, shard: ShardWork, limits: TooLarge) -> None:
-    """Cut a shard that alone exceeds a limit; its parts ask for themselves."""
+def _cut(context: WorkerContext, shard: ShardWork, limits: TooLarge, *, no_room: int = 0) -> None:
+    """Cut a shard that alone exceeds a limit; its parts ask for themselves.
+
+    `no_room`: how often there was none for them, as part of it.
+    """
     parts = pieces(shard, tokens=limits.limit_tokens, inputs=limits.limit_requests)
-    if not context.work.cut_shard(shard, parts):
+    if not context.work.cut_shard(shard, parts, no_room=no_room):
         return
     _log.info("cut", shard=shard.id, parts=len(parts), rows=shard.segment.rows)
     if shard.file_id and context.settings.clean_up_after_s is not None:

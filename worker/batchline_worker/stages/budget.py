@@ -35,7 +35,7 @@ def hold_back(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> bool:
     """Give a shard's lease back, with the reason, while its job may spend no more; else do nothing."""
     if meta.max_cost_usd is None:
         return False
-    told = over_budget(meta, in_flight=_in_flight(context, meta.id))
+    told = over_budget(meta, in_flight=_in_flight(context, shard))
     if told is None:
         return False
     state = ShardState(shard.state)
@@ -46,10 +46,11 @@ def hold_back(context: WorkerContext, meta: JobMeta, shard: ShardWork) -> bool:
     return True
 
 
-def _in_flight(context: WorkerContext, job_id: str) -> int:
-    """Requests of a job that a batch holds, or may hold, and that have no outcome yet."""
+def _in_flight(context: WorkerContext, shard: ShardWork) -> int:
+    """Requests of a job that batches of its other shards hold, or may hold, and that have no outcome yet."""
     return sum(
-        len(open_rows_of(context.jobs, job_id, one.segment))
-        for one in context.work.shards_of(job_id)
-        if one.state in _MAY_COST
+        len(open_rows_of(context.jobs, shard.job_id, one.segment))
+        for one in context.work.shards_of(shard.job_id)
+        # One that was left out of its batch has the state still, but is what is to be sent.
+        if one.state in _MAY_COST and one.id != shard.id
     )

@@ -66,8 +66,14 @@ def close(context: WorkerContext, shard: ShardWork, stage: Stage, **fields: str 
     if shard.carriage is not None:
         if not context.work.renew(shard, stage):
             return False
-        for part in parts_of(context.pools, shard):
-            close_rider(context, shard, part, **fields)
+        parts = list(parts_of(context.pools, shard))
+        ours = context.pools.passengers(shard, [part.shard_id for part in parts])
+        for part in parts:
+            if part.shard_id in ours:
+                close_rider(context, shard, part, **fields)
+            else:
+                # Whoever put it out may have died before telling it to join another.
+                context.work.wake_shard(part.job_id, part.shard_id)
         return close_carrier(context, shard, stage, **fields)
     if shard.ride is not None:
         context.pools.leave(shard.ride.pool, shard.id)
@@ -86,7 +92,7 @@ def close_rider(context: WorkerContext, carrier: ShardWork, part: Part, **fields
         cleaned=1,
         **fields,
     )
-    context.pools.leave(carrier.job_id, part.shard_id, carrier.id)
+    context.pools.put_out(carrier, part.shard_id)
 
 
 def close_carrier(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["LOST_AFTER", "work"]
+__all__ = ["LOST_AFTER", "NO_ROOM_AFTER", "work"]
 
 _log = structlog.get_logger("batchline.poll")
 
@@ -38,6 +38,10 @@ _AT_ONCE = 50
 LOST_AFTER = 80
 """How often in a row the provider must not know a batch, or its results, before they count as lost: about
 an hour, because they are paid for, and whoever tries their requests again pays for them twice."""
+
+NO_ROOM_AFTER = 1440
+"""How often there must be no room for a request alone before it is given up: about a day, as others' batches
+may take the room until they end."""
 
 _AGAIN = (Stage.POLL, Stage.POLL)
 
@@ -207,10 +211,16 @@ def _later(context: WorkerContext, shard: ShardWork, message: str, **fields: int
 def _try_again(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
     """Send a batch again that was refused as a whole, unread: nothing ran, nothing is billed."""
     message = batch.errors[0].message if batch.errors else f"the batch failed ({batch.status})"
+    refused = shard.no_room + 1
+    if batch.send_again is SendAgain.NO_ROOM and shard.segment.rows == 1 and refused >= NO_ROOM_AFTER:
+        message = f"the provider had no room for this request, {refused} times: {message}"
+        close_unanswered(context, shard, Stage.POLL, ErrorType.RATE_LIMITED, message)
+        context.nudge(Stage.SETTLE)
+        return True
     if batch.send_again is SendAgain.NO_ROOM:
         # Its turn comes once a batch of its model ends, and wakes it then; others may use the account, too.
         wait_s = jittered_s(REFUSED_S)
-        _send_again(context, shard, ready_state(shard.file_id), wait_s, message, no_room=shard.no_room + 1)
+        _send_again(context, shard, ready_state(shard.file_id), wait_s, message, no_room=refused)
         tokens, requests = batch.enqueued_limit_tokens, batch.enqueued_limit_requests
         no_room(context, shard, tokens=tokens, requests=requests)
         return True

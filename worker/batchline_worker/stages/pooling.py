@@ -19,6 +19,7 @@ from batchline_worker.backoff import jittered_s
 from batchline_worker.building import dialect_of
 from batchline_worker.cutting import shard_limits
 from batchline_worker.parts import parts_of
+from batchline_worker.stages import admitting, gating
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close_carrier
 from batchline_worker.stages.telling import explain, mark_started
@@ -40,6 +41,9 @@ _LOOK_S: Final = 3600.0
 _SEAL_S: Final = 1.0
 """Seconds between a carrier's last call and its departure: who has just joined must have written it."""
 
+_HALF_S: Final = 10.0
+"""Longest wait of what was refused together, and is to go out again in two halves."""
+
 _ANY_TOKENS: Final = 2**50
 """More than any account may have enqueued."""
 
@@ -60,8 +64,12 @@ def ride_of(context: WorkerContext, meta: JobMeta, planned: PlannedShard, limits
     full = held.inputs >= limits.requests or held.tokens >= limits.tokens or size >= limits.bytes
     if not meta.linger_s or not last or full:
         return None
+    return Ride(_pool(context, meta), size)
+
+
+def _pool(context: WorkerContext, meta: JobMeta) -> str:
     shared = meta.template if dialect_of(context.settings, meta).one_template else b""
-    return Ride(pool_of(parse_model(meta.model).route, _carriage(meta), shared), size)
+    return pool_of(parse_model(meta.model).route, _carriage(meta), shared)
 
 
 def _carriage(meta: JobMeta) -> Carriage:
@@ -76,7 +84,10 @@ def board(context: WorkerContext, rider: ShardWork, meta: JobMeta) -> None:
         return
     limits = shard_limits(context, meta, parse_model(meta.model))
     most = (limits.requests, int(min(limits.tokens, _ANY_TOKENS)), limits.bytes)
-    carrier = context.pools.join(rider, _carriage(meta), linger_s=meta.linger_s, most=most)
+    # A half of a refused carrier waits for nobody but its own.
+    halved = rider.ride is not None and rider.ride.pool != _pool(context, meta)
+    linger_s = min(meta.linger_s, _HALF_S) if halved else meta.linger_s
+    carrier = context.pools.join(rider, _carriage(meta), linger_s=linger_s, most=most)
     wait_s = jittered_s(_LOOK_S)
     written = context.work.release(rider, ShardState.POOLED, _AGAIN, wait_s, carrier=carrier, message="")
     if written is not None and context.pools.carrier_of(rider) != carrier:
@@ -142,9 +153,14 @@ def muster(context: WorkerContext, carrier: ShardWork) -> ShardWork | None:
     left = [part for part in parts if part.shard_id not in aboard]
     for part in left:
         # Before it is written that it is left out: else it would wait for a batch that goes without it.
-        context.pools.leave(carrier.job_id, part.shard_id, carrier.id)
+        if not context.pools.put_out(carrier, part.shard_id):
+            return None
+        # It may have written in between that it is on board, and sleep.
+        context.work.wake_shard(part.job_id, part.shard_id)
     if len(left) == len(parts):
-        close_carrier(context, carrier, Stage.SUBMIT, message="nobody was left on board")
+        if close_carrier(context, carrier, Stage.SUBMIT, message="nobody was left on board"):
+            gating.leave(context, carrier)
+            admitting.leave(context, carrier)
         return None
     if not left:
         return carrier
@@ -171,7 +187,7 @@ def split(context: WorkerContext, carrier: ShardWork, stage: Stage, message: str
         return False
     parts = list(parts_of(context.pools, carrier))
     alone = len(parts) == 1
-    if not parts or (alone and (stage is not Stage.SUBMIT or parts[0].segment.rows == 1)):
+    if not parts or (alone and (stage is not Stage.SUBMIT or carrier.segment.rows == 1)):
         return False
     if stage is Stage.SUBMIT:
         # It must not be created again from a file that holds those who have gone.
@@ -181,10 +197,12 @@ def split(context: WorkerContext, carrier: ShardWork, stage: Stage, message: str
         return True
     explain(context, carrier, message)
     for n, part in enumerate(parts):
-        # One that is alone, and may be cut, has a batch of its own from here on.
+        # One that is alone and may be cut, or was counted with those that left, has a batch of its own now.
         pool = "" if alone else half_of(carrier.id, int(n >= len(parts) // 2))
+        # First, and under our lease: once it may go with another, nobody must send it with this one.
+        if not context.pools.put_out(carrier, part.shard_id):
+            return True
         context.pools.send_back(part.shard_id, carrier, pool)
-        context.pools.leave(carrier.job_id, part.shard_id, carrier.id)
     close_carrier(context, carrier, stage, message=message)
     context.nudge(Stage.SUBMIT)
     _log.warning("split", shard=carrier.id, riders=len(parts), reason=message)

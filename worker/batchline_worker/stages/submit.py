@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import structlog
 
 from batchline_shared.errors import (
+    JobNotFoundError,
+    LedgerError,
     ProviderAuthError,
     ProviderBusyError,
     ProviderError,
@@ -76,8 +78,6 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
             return
         mustered = pooling.muster(context, shard)
         if mustered is None:
-            gating.leave(context, shard)
-            admitting.leave(context, shard)
             return
         shard = mustered
         prepared = _prepared(context, order, shard)
@@ -85,14 +85,24 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         turned_away(context, shard, error)
     except ProviderError as error:
         refused(context, shard, ShardState.PENDING, error)
-    except Exception:
+    except Exception as error:
         # Nothing has been announced, so nothing is in question: others need not wait for our lease to end.
         gating.leave(context, shard)
-        raise
+        if not _parted(context, shard, error):
+            raise
     else:
         with prepared.buffer or nullcontext():
             if prepared.file_id == shard.file_id or _keep_file(context, shard, prepared.file_id):
                 _create(context, shard, prepared, hold)
+
+
+def _parted(context: WorkerContext, shard: ShardWork, error: Exception) -> bool:
+    """Whether a carrier's riders go on without each other, as the requests of one cannot be read."""
+    damaged = isinstance(error, LedgerError | JobNotFoundError)
+    if not damaged or not pooling.split(context, shard, Stage.SUBMIT, str(error)):
+        return False
+    admitting.leave(context, shard)
+    return True
 
 
 def _order(context: WorkerContext, shard: ShardWork) -> Order | None:
@@ -206,7 +216,8 @@ def _record(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> Non
     hinting.expect(context, shard, batch.id)
     mark_started(context, shard)
     plan_on(context, shard)
-    if shard.message:
+    if shard.message or shard.carriage is not None:
+        # A rider may have been told of the refusal of another batch before this one.
         explain(context, shard, "")
 
 

@@ -2,7 +2,10 @@
 -- Takes a rider out of its pool: out of its berth while the carrier gathers, else it is only no passenger any
 -- more. A carrier that nobody waits for is to be cancelled.
 -- KEYS: the pool's passengers, due sets of submit, poll.
--- ARGV: prefix of work records, prefix of berths, rider, carrier ('' = whichever it is in).
+-- ARGV: prefix of work records, prefix of berths, rider, carrier ('' = whichever it is in), token of the carrier's
+--       lease ('' = the rider leaves by itself).
+-- Returns -1 when that lease is lost: whoever holds it now may already count on the rider.
+if ARGV[5] ~= '' and redis.call('HGET', ARGV[1] .. ARGV[4], 'token') ~= ARGV[5] then return -1 end
 local place = redis.call('HGET', KEYS[1], ARGV[3])
 if not place then return 0 end
 local carrier, number, rows, inputs, tokens, bytes = string.match(place, '^(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)$')

@@ -313,6 +313,17 @@ def test_equal_conversations_are_sent_once_where_asked(cli: Cli) -> None:
     assert "1 not sent" in cli("batch", "status", once["id"]).out
 
 
+def test_equal_lines_of_a_batch_file_are_sent_once_where_asked(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(request("a"), request("b"), request("c", temperature=0.7)))
+    create = ("batch", "create-from-file", "-f", "a.jsonl", "-m", MODEL, "--json")
+
+    once = cli(*create, "--deduplicate").json
+    dry = cli(*create, "--deduplicate", "--dry-run").json
+
+    assert (once["total"], once["duplicates"], dry["requests"]) == (3, 1, 2)
+    assert (cli(*create).json["duplicates"], cli(*create, "--dry-run").json["requests"]) == (0, 3)
+
+
 def test_a_prompt_is_marked_for_as_long_as_asked(cli: Cli) -> None:
     prompt = {"role": "system", "content": "Be brief. " * 500}
     given = lines([prompt, *HELLO], [prompt, *HELLO])

@@ -7,7 +7,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from batchline import InvalidInputError, JobStatus
+from batchline import BatchError, InvalidInputError, Job, JobStatus, RetryPolicy
 from batchline_shared.errors import ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.providers.base import LineError
@@ -129,6 +129,44 @@ def test_a_single_request_that_no_room_holds_is_one_error_and_the_others_go_on()
     (error,) = [one for one in job.results() if not one.success]
     assert (error.custom_id, error.error_type) == ("request-0", "invalid_request")
     assert "may have 500 enqueued at most" in error.error_message
+
+
+def refuse_larger(work: WorkerBench, job: Job[Any], rows: int) -> None:
+    """Play a provider that counts more tokens than we do: only batches of so few rows have room."""
+    for _ in range(24):
+        work.run()
+        for shard in work.shards(job):
+            if shard.state == ShardState.SUBMITTED and shard.segment.rows > rows:
+                work.provider.refuse(shard.batch_id, tokens=1000 * ROW_TOKENS)
+                work.poll_now(shard.id)
+        work.later(70)
+
+
+def test_a_shard_that_fits_only_by_our_estimate_is_cut_until_the_provider_takes_it() -> None:
+    work = bench()
+    job = work.enqueue(6)
+    refuse_larger(work, job, 1)
+
+    assert work.finish(job) is JobStatus.COMPLETED
+    work.assert_whole(job)
+    assert {one.segment.rows for one in work.shards(job)} == {1}
+    assert {one.attempts for one in job.results()} == {1}, "no attempt was used up"
+
+
+def test_a_request_that_is_refused_for_a_day_though_it_seems_to_fit_is_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("batchline_worker.stages.poll.NO_ROOM_AFTER", 5)
+    work = bench()
+    job = work.client.enqueue("openai/gpt-4o-mini", None, [says("a")], retry=RetryPolicy(max_attempts=1))
+    refuse_larger(work, job, 0)
+
+    assert work.finish(job) is JobStatus.FAILED
+    (error,) = job.results()
+    assert isinstance(error, BatchError)
+    assert error.error_type == "rate_limited"
+    assert "no room" in error.error_message
+    assert work.provider.calls["create"] == 5
 
 
 def test_a_small_job_waits_for_one_shard_of_a_large_one_and_not_for_all() -> None:

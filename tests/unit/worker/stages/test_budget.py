@@ -100,3 +100,20 @@ def test_a_job_without_a_budget_is_sent_whole(bench: WorkerBench) -> None:
 
     assert len(bench.provider.batches) == 5
     assert {shard.state for shard in bench.shards(job)} == {ShardState.DONE, ShardState.SUBMITTED}
+
+
+def test_what_its_carrier_left_behind_is_not_under_way_for_its_own_budget(bench: WorkerBench) -> None:
+    job = bench.enqueue(3, linger_s=30, max_cost_usd=0.2)
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    bench.provider.end_all()
+    bench.later(20)
+    bench.run(Stage.POLL, Stage.COLLECT)
+    (rider,) = [shard for shard in bench.shards(job) if shard.ride is not None]
+    assert rider.state == ShardState.POOLED
+    assert rider.ride is not None
+    bench.context.pools.leave(rider.ride.pool, rider.id)
+    assert bench.context.work.wake_shard(job.id, rider.id)
+    bench.run(Stage.SUBMIT)
+
+    assert bench.context.pools.carrier_of(rider)
+    assert bench.finish(job) is JobStatus.COMPLETED

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from batchline_shared.dialects.registry import dialect
 from batchline_shared.ledger import ShardState, Stage
-from batchline_shared.outcome_rows import OutcomeReader
+from batchline_shared.outcome_reader import OutcomeReader
 from batchline_shared.outcomes import BatchError
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages import collect

@@ -184,7 +184,7 @@ def test_a_refused_batch_does_not_stand_for_one_that_is_not_listed_yet(bench: Wo
 
 
 def test_a_job_that_waits_for_tokens_for_days_still_trusts_a_lost_reply(bench: WorkerBench) -> None:
-    job = bench.submitted()
+    job = bench.submitted(1)
     for _ in range(25):
         bench.provider.refuse(bench.shard(job).batch_id, tokens=100)
         poll_once(bench, job)
@@ -259,7 +259,7 @@ def test_a_batch_that_cannot_be_cancelled_is_followed_to_its_end(
 
 
 def test_a_batch_refused_long_ago_is_never_taken_for_the_running_one(bench: WorkerBench) -> None:
-    job = bench.submitted()
+    job = bench.submitted(1)
     old = {}
     for _ in range(40):  # more than are remembered
         refused = bench.shard(job).batch_id
