@@ -43,7 +43,7 @@ format: setup ## Format and fix what can be fixed
 bench-quick: setup ## Measure against Instructor and a hand-written script
 	@$(BIN)/python ops/bench/quick.py $(ARGS)
 
-peers: setup ## Put Batchline and other tools through faults, and write the table (ARGS="--tools batchline,curator")
+peers: setup ## Put Batchline and other tools through faults, and write the table (ARGS=--missing)
 	@$(BIN)/python -m peers $(ARGS)
 
 up: setup ## Run everything on this machine until Ctrl-C (ARGS="--simulator --workers 2")

@@ -1,6 +1,6 @@
 """The public fault table, as `make peers` makes it. README.md says what is measured and how.
 
-python -m peers [--tools a,b] [--cases a,b] [--rows N] [--no-write]
+python -m peers [--tools a,b] [--cases a,b] [--rows N] [--missing]
 """
 
 from __future__ import annotations
@@ -15,46 +15,73 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from peers.cases import CASES
-from peers.table import cell, table, write_between
+from peers.oracle import UntrueBooksError
+from peers.results import Result, Results
+from peers.script import NoMomentError
+from peers.table import page_text, write_between
 from peers.tools import TOOLS
 from peers.trial import run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from peers.cases import Case
     from peers.tools import Tool
 
-_PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
+_ROOT: Final = Path(__file__).parents[2]
+_PAGE: Final = _ROOT / "docs" / "reliability.md"
+_RESULTS: Final = Path(__file__).parent / "results.jsonl"
 _ROWS: Final = 1_000
 
 
 def main() -> int:
-    """Run every tool under every fault; returns the exit code."""
+    """Run tools under faults, and write the table of all that is kept; returns the exit code."""
     options = _options()
+    results = Results(_RESULTS)
     tools = [TOOLS[name] for name in options.tools]
-    cases = [case for case in CASES if case.name in options.cases]
-    for tool in tools:
+    wanted = [(tool, case) for tool in tools for case in CASES if case.name in options.cases]
+    if options.missing:
+        wanted = [(tool, case) for tool, case in wanted if not _is_kept(results, tool, case)]
+    for tool in {tool.name: tool for tool, _ in wanted}.values():
         _ = tool.python  # Installs what is missing, before anything is measured.
-    cells = {tool.label: {case.name: _measured(tool, case, options.rows) for case in cases} for tool in tools}
-    text = table(cases, cells)
+    untrue = 0
+    for tool, case in wanted:
+        try:
+            result = _measured(tool, case, options.rows)
+        except (UntrueBooksError, NoMomentError) as error:
+            untrue += 1
+            results.drop(tool, case)
+            print(f"{tool.name}, {case.name}: no figure: {error}", file=sys.stderr, flush=True)
+        else:
+            results.put(result)
+            print(json.dumps(asdict(result)), file=sys.stderr, flush=True)
+    text = page_text(results)
+    write_between(_PAGE, text)
     print(text)
-    whole = len(tools) == len(TOOLS) and len(cases) == len(CASES)
-    if options.write and whole:
-        today = dt.datetime.now(tz=dt.UTC).date()
-        write_between(_PAGE, f"{today}, {options.rows:,} rows, one run of each.\n\n{text}")
-    elif options.write:
-        print("not written: a part of the table only", file=sys.stderr)
-    return 0
+    return int(untrue > 0)
 
 
-def _measured(tool: Tool, case: Case, rows: int) -> str:
-    """Run one trial in a folder of its own, and say on stderr what came of it, as a JSON line."""
+def _is_kept(results: Results, tool: Tool, case: Case) -> bool:
+    """Whether this version of a tool was measured."""
+    kept = results.get(tool, case)
+    return kept is not None and kept.version == tool.version
+
+
+def _measured(tool: Tool, case: Case, rows: int) -> Result:
+    """Run one trial in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="batchline-peers-", ignore_cleanup_errors=True) as folder:
         trial = run_trial(tool, case, rows, Path(folder))
-    line = {"tool": tool.name, "fault": case.name, **asdict(trial), "seconds": round(trial.seconds, 1)}
-    print(json.dumps(line), file=sys.stderr, flush=True)
-    return cell(trial.verdict) + (f" ({trial.hint})" if trial.hint else "")
+    return Result(
+        tool=tool.name,
+        fault=case.name,
+        version=tool.version,
+        date=str(dt.datetime.now(tz=dt.UTC).date()),
+        rows=rows,
+        verdict=trial.verdict,
+        seconds=round(trial.seconds, 1),
+        hint=trial.hint,
+        end=trial.end,
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -63,11 +90,13 @@ def _options() -> argparse.Namespace:
     names = [case.name for case in CASES]
     parser.add_argument("--cases", type=_names(names), default=names, help=", ".join(names))
     parser.add_argument("--rows", type=int, default=_ROWS, help=f"requests of each job (default {_ROWS})")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="leave the page as it is")
+    parser.add_argument(
+        "--missing", action="store_true", help="run only what results.jsonl has not, of the present versions"
+    )
     return parser.parse_args()
 
 
-def _names(known: Sequence[str]) -> object:
+def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
     """Reads names that are separated by commas."""
 
     def names(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from peers.cases import Case
     from peers.tools import Tool
 
-__all__ = ["Script"]
+__all__ = ["NoMomentError", "Script"]
 
 _OFFLINE: Final = {
     "TELEMETRY_ENABLED": "0",
@@ -21,6 +22,12 @@ _OFFLINE: Final = {
     "CURATOR_DISABLE_RICH_DISPLAY": "1",
 }
 """What keeps tools from calling their makers; none of it changes what they do with batches."""
+
+_EXCEPTION: Final = re.compile(r"[\w.]+(Error|Exception)\b")
+
+
+class NoMomentError(Exception):
+    """A script never got to where it was to be killed."""
 
 
 class Script:
@@ -71,6 +78,11 @@ class Script:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self.runs:
+            self.kill()
+
     def wait(self, limit_s: float) -> str:
         """Wait for its end, and say what was wrong with it; "" where it ended in order."""
         if self._process is None:
@@ -84,5 +96,7 @@ class Script:
         return self._last_words() if self.raised else ""
 
     def _last_words(self) -> str:
+        """The last line that names an exception, since a progress bar may follow it; else the last one."""
         lines = self._errors.read_text(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else "ended without a word"
+        named = [line for line in lines if _EXCEPTION.match(line)]
+        return (named or lines or ["ended without a word"])[-1][:300]

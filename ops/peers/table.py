@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from peers.cases import CASES
+from peers.tools import TOOLS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from peers.cases import Case
     from peers.oracle import Verdict
+    from peers.results import Results
 
-__all__ = ["BEGIN", "END", "cell", "table", "write_between"]
+__all__ = ["BEGIN", "END", "cell", "page_text", "table", "write_between"]
 
 BEGIN: Final = "<!-- peers:begin -->"
 END: Final = "<!-- peers:end -->"
@@ -19,26 +21,35 @@ END: Final = "<!-- peers:end -->"
 _TITLE: Final = "# Reliability\n"
 
 
-def cell(verdict: Verdict) -> str:
+def cell(verdict: Verdict, hint: str = "") -> str:
     """One tool under one fault; what costs or misleads its user is bold."""
     bad = {"lost": verdict.lost, "hidden": verdict.hidden, "paid twice": verdict.paid_twice}
     parts = [f"{verdict.answered:,} answered"]
     if verdict.reported:
         parts.append(f"{verdict.reported:,} reported failed")
     parts += [f"**{count:,} {word}**" for word, count in bad.items() if count]
-    return ", ".join(parts)
+    return ", ".join(parts) + (f" ({hint})" if hint else "")
 
 
-def table(cases: Sequence[Case], cells: Mapping[str, Mapping[str, str]]) -> str:
-    """Write a table in Markdown.
-
-    Args:
-        cases: The columns.
-        cells: By the label of the row, then by the name of the case.
-    """
-    lines = [["", *(case.title for case in cases)], ["---"] * (len(cases) + 1)]
-    lines += [[label, *(row.get(case.name, "n/a") for case in cases)] for label, row in cells.items()]
+def table(results: Results) -> str:
+    """Write a table in Markdown: tools down, faults across, "n/a" where nothing is kept."""
+    lines = [["", *(case.title for case in CASES)], ["---"] * (len(CASES) + 1)]
+    for tool in TOOLS.values():
+        kept = [results.get(tool, case) for case in CASES]
+        cells = ["n/a" if one is None else cell(one.verdict, one.hint) for one in kept]
+        versions = sorted({one.version for one in kept if one and one.version})
+        lines.append([" ".join([tool.title, *versions]), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page_text(results: Results) -> str:
+    """The table under a line that says of when and how large it is."""
+    kept = [one for tool in TOOLS.values() for case in CASES if (one := results.get(tool, case))]
+    days = sorted({one.date for one in kept})
+    sizes = sorted({one.rows for one in kept})
+    span = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "nothing measured yet"
+    rows = " to ".join(f"{size:,}" for size in dict.fromkeys([sizes[0], sizes[-1]])) if sizes else "no"
+    return f"{span}: {rows} rows, one run of each; [how](../ops/peers/README.md).\n\n{table(results)}"
 
 
 def write_between(page: Path, text: str) -> None:

@@ -35,13 +35,8 @@ class Tool:
         return Path(sys.executable) if self.distribution is None else peer_python(self.name)
 
     @property
-    def label(self) -> str:
-        """Title and version."""
-        return " ".join(filter(None, (self.title, self.version)))
-
-    @property
     def version(self) -> str | None:
-        """The version that its lock pins."""
+        """The version that its lock pins, or ours; None of a script."""
         if self.distribution is None:
             return version("batchline") if self is OURS else None
         lock = (LOCKS / f"{self.name}.lock").read_text()

@@ -14,7 +14,7 @@ from batchline_simulator.phases import FINAL
 from peers.crowd import Crowd, token_limit
 from peers.oracle import Verdict, check_books, judged, read_paid, read_told
 from peers.responder import LEDGER
-from peers.script import Script
+from peers.script import NoMomentError, Script
 from peers.stack import running_stack
 from peers.tools import OURS
 
@@ -27,7 +27,7 @@ __all__ = ["Trial", "run_trial"]
 
 _SPEED: Final = 2.0
 """A batch takes four seconds."""
-_LIMIT_S: Final = 180.0
+_LIMIT_S: Final = 300.0
 """Longest time that one run of a tool's script is given."""
 _CROWDED_S: Final = 5.0
 """How long the crowd stays after the first refusal."""
@@ -59,6 +59,7 @@ def run_trial(tool: Tool, case: Case, rows: int, folder: Path) -> Trial:
 
     Raises:
         UntrueBooksError: No figure of it can be trusted.
+        NoMomentError: There was nothing to kill it at.
     """
     ledger = folder / "answered.txt"
     config = SimulatorConfig(
@@ -67,14 +68,17 @@ def run_trial(tool: Tool, case: Case, rows: int, folder: Path) -> Trial:
         responder="peers.responder:reply",
         token_limit=token_limit(rows) if case.crowded else {},
     )
-    os.environ[LEDGER] = str(ledger)
     with ExitStack() as stack:
+        # The simulator's process takes it over, and with it the responder.
+        os.environ[LEDGER] = str(ledger)
+        stack.callback(os.environ.pop, LEDGER)
         simulator = stack.enter_context(running_simulator(config, search_path=[Path(__file__).parents[1]]))
         provider = {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "simulated"}
         own = stack.enter_context(running_stack(folder / "stack", provider)) if tool is OURS else None
         crowd = Crowd(simulator, rows) if case.crowded else None
         simulator.arm(*case.armed)
         script = Script(tool, case, rows, folder / "home", own.environment if own else provider)
+        stack.callback(script.end)
         started = time.monotonic()
         script.start()
         if case.kill:
@@ -99,7 +103,7 @@ def _await_moment(simulator: SimulatorProcess, case: Case, script: Script) -> No
     """Wait until the tool is where it is to be killed.
 
     Raises:
-        RuntimeError: It never got there.
+        NoMomentError: It never got there.
     """
     deadline = time.monotonic() + _LIMIT_S
     while script.runs and time.monotonic() < deadline:
@@ -110,7 +114,7 @@ def _await_moment(simulator: SimulatorProcess, case: Case, script: Script) -> No
             time.sleep(_RUNNING_S)
             return
         time.sleep(_LOOK_S)
-    raise RuntimeError(f"no batch to kill the script at: {script.wait(1)}")
+    raise NoMomentError(f"no batch to kill the script at: {script.wait(1)}")
 
 
 def _leave_after_refusal(simulator: SimulatorProcess, crowd: Crowd, script: Script) -> None:
