@@ -81,6 +81,7 @@ def _measured(tool: Tool, case: Case, rows: int) -> Result:
         seconds=round(trial.seconds, 1),
         hint=trial.hint,
         end=trial.end,
+        again=trial.again,
     )
 
 

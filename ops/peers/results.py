@@ -38,6 +38,8 @@ class Result:
     """"raised" or "hung", where the script's last run did not end in order."""
     end: str
     """Its last words, then."""
+    again: Verdict | None = None
+    """What came of it when it had raised, and was run once more."""
 
 
 class Results:
@@ -70,4 +72,5 @@ class Results:
 
 def _read(line: str) -> Result:
     fields = json.loads(line)
-    return Result(**{**fields, "verdict": Verdict(**fields["verdict"])})
+    verdicts = {name: Verdict(**fields[name]) for name in ("verdict", "again") if fields.get(name)}
+    return Result(**{**fields, **verdicts})

@@ -50,6 +50,7 @@ class Script:
             "PYTHONPATH": str(home / "path"),
         }
         self._home = home
+        self.rows = rows
         self._process: subprocess.Popen[bytes] | None = None
         self.raised = False
 
@@ -91,6 +92,7 @@ class Script:
             code = self._process.wait(limit_s)
         except subprocess.TimeoutExpired:
             self.kill()
+            self.raised = False
             return f"did not end within {limit_s:g} s"
         self.raised = code != 0
         return self._last_words() if self.raised else ""

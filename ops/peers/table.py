@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peers.oracle import Verdict
-    from peers.results import Results
+    from peers.results import Result, Results
 
 __all__ = ["BEGIN", "END", "cell", "page_text", "table", "write_between"]
 
@@ -21,14 +21,18 @@ END: Final = "<!-- peers:end -->"
 _TITLE: Final = "# Reliability\n"
 
 
-def cell(verdict: Verdict, hint: str = "") -> str:
+def cell(result: Result) -> str:
     """One tool under one fault; what costs or misleads its user is bold."""
+    text = _told(result.verdict) + (f" ({result.hint})" if result.hint else "")
+    return text if result.again is None else f"{text}; run again: {_told(result.again)}"
+
+
+def _told(verdict: Verdict) -> str:
     bad = {"lost": verdict.lost, "hidden": verdict.hidden, "paid twice": verdict.paid_twice}
     parts = [f"{verdict.answered:,} answered"]
     if verdict.reported:
         parts.append(f"{verdict.reported:,} reported failed")
-    parts += [f"**{count:,} {word}**" for word, count in bad.items() if count]
-    return ", ".join(parts) + (f" ({hint})" if hint else "")
+    return ", ".join(parts + [f"**{count:,} {word}**" for word, count in bad.items() if count])
 
 
 def table(results: Results) -> str:
@@ -36,7 +40,7 @@ def table(results: Results) -> str:
     lines = [["", *(case.title for case in CASES)], ["---"] * (len(CASES) + 1)]
     for tool in TOOLS.values():
         kept = [results.get(tool, case) for case in CASES]
-        cells = ["n/a" if one is None else cell(one.verdict, one.hint) for one in kept]
+        cells = ["n/a" if one is None else cell(one) for one in kept]
         versions = sorted({one.version for one in kept if one and one.version})
         lines.append([" ".join([tool.title, *versions]), *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

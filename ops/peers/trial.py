@@ -45,7 +45,9 @@ class Trial:
     end: str
     """Why the script's last run ended, where not in order: its last words, or that it did not end."""
     hint: str
-    """The same in two words, for the table."""
+    """The same in a word, for the table."""
+    again: Verdict | None
+    """What came of it when a script that had ended in an error was run once more; None: there was no need."""
 
 
 def run_trial(tool: Tool, case: Case, rows: int, folder: Path) -> Trial:
@@ -91,12 +93,23 @@ def run_trial(tool: Tool, case: Case, rows: int, folder: Path) -> Trial:
             _leave_after_refusal(simulator, crowd, script)
         end = script.wait(_LIMIT_S)
         seconds = time.monotonic() - started
-        batches = _ended(simulator, crowd)
+        verdict = _verdict(simulator, crowd, case, script, ledger)
+        if not script.raised:
+            return Trial(verdict, seconds, end, "hung" if end else "", None)
+        script.start()
+        script.wait(_LIMIT_S)
+        return Trial(verdict, seconds, end, "raised", _verdict(simulator, crowd, case, script, ledger))
+
+
+def _verdict(
+    simulator: SimulatorProcess, crowd: Crowd | None, case: Case, script: Script, ledger: Path
+) -> Verdict:
+    """Judge what has come of it by now, once every batch has ended."""
+    batches = _ended(simulator, crowd)
     paid = read_paid(ledger)
     check_books(paid, batches, case.mark)
     answered, failed = read_told(script.report)
-    verdict = judged(rows, paid, answered, failed, raised=script.raised)
-    return Trial(verdict, seconds, end, "raised" if script.raised else "hung" if end else "")
+    return judged(script.rows, paid, answered, failed, raised=script.raised)
 
 
 def _await_moment(simulator: SimulatorProcess, case: Case, script: Script) -> None:

@@ -35,3 +35,4 @@ def test_batchline_killed_while_submitting_answers_all_and_pays_once(tmp_path: P
 
     assert trial.verdict == Verdict(answered=ROWS, reported=0, lost=0, hidden=0, paid_twice=0)
     assert trial.end == ""
+    assert trial.again is None

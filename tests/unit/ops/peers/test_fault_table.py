@@ -124,14 +124,20 @@ def test_an_answer_with_a_line_separator_in_it_is_an_answer() -> None:
 
 
 def test_a_cell_says_the_bad_in_bold() -> None:
-    assert cell(Verdict(1000, 0, 0, 0, 0)) == "1,000 answered"
-    assert cell(Verdict(900, 40, 30, 30, 1000)) == (
+    assert cell(result("by-hand", "rows", Verdict(1000, 0, 0, 0, 0))) == "1,000 answered"
+    assert cell(result("by-hand", "rows", Verdict(900, 40, 30, 30, 1000))) == (
         "900 answered, 40 reported failed, **30 lost**, **30 hidden**, **1,000 paid twice**"
     )
 
 
-def test_a_cell_says_how_the_script_ended_where_not_in_order() -> None:
-    assert cell(Verdict(0, 1000, 0, 0, 0), "raised") == "0 answered, 1,000 reported failed (raised)"
+def test_a_cell_says_what_became_of_a_script_that_raised_and_was_run_again() -> None:
+    raised = result(
+        "by-hand", "u2028", Verdict(0, 20, 80, 0, 0), hint="raised", again=Verdict(100, 0, 0, 0, 9)
+    )
+
+    assert cell(raised) == (
+        "0 answered, 20 reported failed, **80 lost** (raised); run again: 100 answered, **9 paid twice**"
+    )
 
 
 def test_a_fault_that_was_not_run_is_said_to_be_missing(tmp_path: Path) -> None:
@@ -145,7 +151,9 @@ def test_a_fault_that_was_not_run_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_what_was_measured_is_kept_until_it_is_measured_anew(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
-    first, second = (result("by-hand", CASES[0].name, Verdict(n, 0, 0, 0, 0)) for n in (1, 2))
+    verdict = Verdict(1, 0, 0, 0, 0)
+    first = result("by-hand", CASES[0].name, verdict)
+    second = result("by-hand", CASES[0].name, verdict, hint="raised", again=Verdict(2, 0, 0, 0, 0))
 
     Results(file).put(first)
     assert Results(file).get(BY_HAND, CASES[0]) == first
