@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     doubt_after_s: float = Field(default=3600.0, gt=0.0)
     """Seconds of failing look-ups after which a creation of unknown outcome becomes `in_doubt`."""
 
+    quarantine_after: int = Field(default=5, ge=1)
+    """Workers in a row that may die over a shard or job, or hang, before it is set aside. Workers only."""
+
+    audit_interval_s: float | None = Field(default=3600.0, ge=1.0)
+    """Seconds between two audits of an account, which pair its batches with shards; `none`: never.
+
+    Workers only, as the next one.
+    """
+
+    audit_window_s: float = Field(default=3 * 24 * 3600.0, ge=3600.0)
+    """How far back an audit looks, in seconds: longer than any batch runs."""
+
     submit_give_up_s: float = Field(default=3600.0, gt=0.0)
     """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import (
     Admission,
+    Audits,
     BatchIndex,
     Deliveries,
     Gates,
@@ -14,9 +16,11 @@ from batchline_shared.ledger import (
     LiveCalls,
     Naming,
     Pools,
+    SetAside,
     Stage,
     Timers,
     WorkQueue,
+    ledger_id,
     open_ledger,
 )
 from batchline_worker.hooks import make_senders
@@ -73,6 +77,10 @@ class WorkerContext:
         self.live_calls = LiveCalls(self.redis, durable=settings.durable_writes)
         self.deliveries = Deliveries(self.redis)
         self.batch_index = BatchIndex(self.redis)
+        self.aside = SetAside(self.redis)
+        self.audits = Audits(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
+        self.audited: set[str] = set()
+        """Provider accounts of which this process has said that they are to be audited."""
         self.senders = make_senders(settings) if senders is None else senders
         self.naming = Naming(self.redis)
         self.leases = LeaseKeeper(self.work)
@@ -81,6 +89,11 @@ class WorkerContext:
         self._send = send
         self._providers = dict(providers or {})
         self._lock = threading.Lock()
+
+    @cached_property
+    def ledger_id(self) -> str:
+        """The ledger's id, which batches bear."""
+        return ledger_id(self.redis)
 
     def provider(self, route: str) -> Provider:
         """The transport for `provider` or `provider@account`; its SDK is imported by its first call.

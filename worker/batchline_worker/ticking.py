@@ -42,6 +42,7 @@ def tick(context: WorkerContext) -> dict[Stage, int]:
     admitting.sweep(context)
     if context.redis.set(keys.LIST_SWEEP, 1, nx=True, ex=_LIST_SWEEP_S):
         context.jobs.drop_gone()
+        context.aside.drop_gone()
     return due
 
 
