@@ -46,6 +46,8 @@ class Crowd:
             raise RuntimeError(f"the crowding batch is {batch.status}: {batch.errors}")
 
     def go(self) -> None:
-        """Give the tokens back."""
+        """Give the tokens back; when this returns they are free."""
         self._client.batches.cancel(self.batch_id)
+        while self._client.batches.retrieve(self.batch_id).status != "cancelled":
+            time.sleep(0.1)
         self._client.close()

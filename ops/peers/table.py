@@ -18,6 +18,11 @@ __all__ = ["BEGIN", "END", "cell", "page_text", "table", "write_between"]
 BEGIN: Final = "<!-- peers:begin -->"
 END: Final = "<!-- peers:end -->"
 
+_LEGEND: Final = (
+    "*Lost*: the provider bills the answer, and the user has none. *Hidden*: it failed, and nobody says so.\n"
+    "*Run again*: the script ended in an error, and was started once more.\n"
+    "How it is measured, and what that leaves out: [the harness](../ops/peers/README.md)."
+)
 _TITLE: Final = "# Reliability\n"
 
 
@@ -53,7 +58,7 @@ def page_text(results: Results) -> str:
     sizes = sorted({one.rows for one in kept})
     span = " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "nothing measured yet"
     rows = " to ".join(f"{size:,}" for size in dict.fromkeys([sizes[0], sizes[-1]])) if sizes else "no"
-    return f"{span}: {rows} rows, one run of each; [how](../ops/peers/README.md).\n\n{table(results)}"
+    return f"{span}: {rows} rows, one run of each. {_LEGEND}\n\n{table(results)}"
 
 
 def write_between(page: Path, text: str) -> None:

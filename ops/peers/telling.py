@@ -45,7 +45,8 @@ class Task:
     def __init__(self) -> None:
         out, rows, *marked = sys.argv[1:]
         self._out = Path(out)
-        self.prompts = prompts(int(rows), *marked[:1], *map(int, marked[1:]))
+        marker, every = marked or ("", "1")
+        self.prompts = prompts(int(rows), marker, int(every))
 
     def told(self) -> Told:
         """Open the file anew: what counts is what the last run of the script gave."""
