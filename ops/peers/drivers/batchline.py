@@ -19,7 +19,7 @@ def main() -> None:
         job = client.enqueue(f"openai/{MODEL}", None, requests, custom_ids=ids, idempotency_key="numbers")
         with task.told() as told:
             for result in job.iter_results():
-                if result.success:
+                if result.success is True:
                     told.answered(int(result.custom_id), result.result)
                 else:
                     told.failed(int(result.custom_id), result.error_type)
