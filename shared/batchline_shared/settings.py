@@ -36,7 +36,10 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = "redis://localhost:6379/0"
-    """The ledger: `redis://`, `rediss://` or `unix://`. Holds every job; needs AOF and noeviction."""
+    """The ledger: `redis://`, `rediss://` (TLS), `sentinel://` or `unix://`; see `redis_url`.
+
+    Holds every job; needs AOF and noeviction.
+    """
 
     broker_url: str = ""
     """Celery's broker. Empty: the next database of the ledger's server."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import (
@@ -22,6 +21,8 @@ from batchline_shared.ledger import (
     WorkQueue,
     ledger_id,
     open_ledger,
+    redis_errors,
+    server_name,
 )
 from batchline_worker.hooks import make_senders
 from batchline_worker.leases import LeaseKeeper
@@ -66,6 +67,9 @@ class WorkerContext:
         """
         self.settings = settings
         self.redis = redis if redis is not None else open_ledger(settings.redis_url)
+        with redis_errors(server_name(self.redis)):
+            self.ledger_id = ledger_id(self.redis)
+        """What batches bear at their providers; see `ticking` for one that changes."""
         self.jobs = JobStore(self.redis, durable=settings.durable_writes)
         self.work = WorkQueue(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
         self.gates = Gates(self.redis)
@@ -89,11 +93,6 @@ class WorkerContext:
         self._send = send
         self._providers = dict(providers or {})
         self._lock = threading.Lock()
-
-    @cached_property
-    def ledger_id(self) -> str:
-        """The ledger's id, which batches bear."""
-        return ledger_id(self.redis)
 
     def provider(self, route: str) -> Provider:
         """The transport for `provider` or `provider@account`; its SDK is imported by its first call.

@@ -124,7 +124,7 @@ class PartLanding:
 
     def _opened(self, part: Part) -> OpenPart | None:
         # The record first: a rider that is on board after it was read has not gone on to another attempt.
-        meta = self._meta(part)
+        meta = self._context.jobs.find(part.job_id)
         holder = self._shard if self._shard.carriage is None else self._rider(part)
         if meta is None or holder is None:
             return None
@@ -137,16 +137,6 @@ class PartLanding:
         return OpenPart(
             meta, lander, Reasker.of(jobs, settings, meta, segment, attempt=attempt, rounds=rounds)
         )
-
-    def _meta(self, part: Part) -> JobMeta | None:
-        try:
-            return self._context.jobs.find(part.job_id)
-        except LedgerError as error:
-            if self._shard.carriage is None:
-                raise
-            # The others' answers land; once its record is mended, its own are read again.
-            _log.error("part_skipped", shard=part.shard_id, reason=str(error))
-            return None
 
     def _rider(self, part: Part) -> ShardWork | None:
         rider = self._context.work.shard(part.shard_id)

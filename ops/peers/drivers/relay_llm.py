@@ -1,8 +1,9 @@
 """relay, as "Quickstart" of its README on PyPI: submit, wait, download.
 
-`wait_and_download` of the Quickstart never returns for a batch that was run: it waits for a final status,
-which only the download sets. So its two halves are called here, the second one as soon as the first says
-DOWNLOADING. The model is named with each request: of the one in `BatchConfig` nothing is sent, but "gpt-4o".
+`wait_and_download` of the Quickstart never returns for a batch that was run, or that failed: it waits for a
+final status, which only the download sets. So its two halves are called here, the second one as soon as the
+first says DOWNLOADING. The model is named with each request: of the one in `BatchConfig` nothing is sent, but
+"gpt-4o".
 """
 
 from __future__ import annotations

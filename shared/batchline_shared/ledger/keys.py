@@ -86,7 +86,8 @@ SCHEMA: Final = f"{PREFIX}:schema"
 
 LEDGER_ID: Final = f"{PREFIX}:ledger-id"
 """String: 16 random hex digits that batches bear at their providers, made by the first worker. No TTL: with
-another one, batches from before would count as another installation's."""
+another one, batches from before would count as another installation's. A worker that finds another one than
+it began with knows that the ledger was wiped or replaced."""
 
 FINDINGS: Final = f"{PREFIX}:audit:findings"
 """Hash: `account batch` → JSON of what an audit found (`audit_records.Finding`). Workers write it, and keep

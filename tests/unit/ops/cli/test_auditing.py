@@ -117,6 +117,17 @@ def test_the_doctor_tells_of_findings_and_of_what_is_set_aside(
     assert "batch release" in checks["Set aside"].advice
 
 
+def test_an_audit_that_waits_for_workers_is_no_late_work(bench: WorkerBench) -> None:
+    bench.finish(bench.submitted(1))
+    bench.later(24 * 3600)
+    bench.run(*(stage for stage in Stage if stage is not Stage.AUDIT))
+    assert read_overview(bench.redis).oldest_due_s["audit"] > 3600  # type: ignore[union-attr]
+
+    (check,) = [one for one in checks_of(bench) if one.check == "Due work"]
+
+    assert check.level == "ok"
+
+
 def test_orphans_are_cancelled_with_an_audit_only(cli: Cli) -> None:
     assert cli("doctor", "--cancel-orphans").code == 2
 
