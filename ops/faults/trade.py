@@ -100,6 +100,6 @@ def mark_of(batch: Mapping[str, Any]) -> str:
     if MARK in metadata:
         return str(metadata[MARK])
     if batch.get("display_name"):
-        return str(batch["display_name"]).removeprefix(f"{MARK}=")
+        return str(batch["display_name"]).removeprefix(f"{MARK}=").partition(";")[0]
     match = _ROW_ID.fullmatch(str(batch.get("first_custom_id") or ""))
     return match["mark"] if match is not None else ""

@@ -74,8 +74,8 @@ class Watch:
 
 
 def leftovers(redis: Any) -> list[str]:
-    """Name what is due in any stage, now or later, but for cleaning up."""
-    stages = [stage for stage in Stage if stage is not Stage.CLEAN]
+    """Name what is due in any stage, now or later, but for cleaning up, and audits, which come for ever."""
+    stages = [stage for stage in Stage if stage not in (Stage.CLEAN, Stage.AUDIT)]
     return [f"{stage}: {member}" for stage in stages for _, member in _due(redis, stage, "+inf")]
 
 
