@@ -8,7 +8,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check format bench-quick up lock clean
+.PHONY: help setup demo test check format bench-quick faults faults-quick peers up lock audit-deps clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,15 @@ format: setup ## Format and fix what can be fixed
 bench-quick: setup ## Measure against Instructor and a hand-written script
 	@$(BIN)/python ops/bench/quick.py $(ARGS)
 
+faults: setup ## Strike thirteen faults on real processes, at length, and write docs/reliability.md's table
+	@$(BIN)/python -m faults --write $(ARGS)
+
+faults-quick: setup ## The short form of it (ARGS="--only kill-loop")
+	@$(BIN)/python -m faults --quick $(ARGS)
+
+peers: setup ## Put Batchline and other tools through faults, and write the table (ARGS=--missing)
+	@$(BIN)/python -m peers $(ARGS)
+
 up: setup ## Run everything on this machine until Ctrl-C (ARGS="--simulator --workers 2")
 	@$(BIN)/batchline up $(ARGS)
 
@@ -52,5 +61,8 @@ lock: setup ## Compile every requirements lock from pyproject.toml
 	  --output-file ops/docker/requirements.lock
 	@echo "hatchling>=1.27" | $(COMPILE) --constraint requirements.lock - --output-file ops/docker/build.lock
 
+audit-deps: setup ## Ask for known vulnerabilities of the locked packages (needs network; no part of the checks)
+	@$(BIN)/uv tool run --quiet pip-audit --requirement requirements.lock --require-hashes --disable-pip $(ARGS)
+
 clean: ## Remove .venv and every cache
-	@rm -rf $(VENV) ops/bench/.venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	@rm -rf $(VENV) ops/bench/.venv-* ops/peers/.venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

@@ -115,6 +115,7 @@ class ScriptedProvider:
                 created_at_s=time.time(),
                 input_file_id=submission.file_id or None,
                 shard_id=submission.shard_id if self.marks_batches else None,
+                ledger_id=submission.ledger_id if self.marks_batches else None,
             )
             self.batches[batch.id] = batch
             return batch
@@ -135,6 +136,15 @@ class ScriptedProvider:
             ]
 
         return self._call("find", act)
+
+    def listed(self, since_s: float) -> Iterator[list[RemoteBatch]]:
+        def act() -> list[RemoteBatch]:
+            assert 0 < since_s < time.time()
+            return [batch for batch in self.batches.values() if batch.id not in self.unlisted]
+
+        found = self._call("listed", act)
+        for at in range(0, len(found), 2):
+            yield found[at : at + 2]
 
     def poll(self, batch_id: str) -> RemoteBatch:
         return self._call("poll", lambda: self._known(batch_id))

@@ -13,7 +13,7 @@ from batchline import BatchClient, JobStatus
 from batchline_shared.ledger import DeliveryKind, JobStore, Stage, WorkQueue, keys
 from batchline_worker.context import WorkerContext
 from batchline_worker.settings import WorkerSettings
-from batchline_worker.stages import clean, collect, deadline, live, notify, plan, poll, settle, submit
+from batchline_worker.stages import audit, clean, collect, deadline, live, notify, plan, poll, settle, submit
 from scripted_provider import ScriptedProvider
 from scripted_sender import ScriptedSender
 
@@ -33,6 +33,7 @@ WORK = {
     Stage.DEADLINE: deadline.work,
     Stage.LIVE: live.work,
     Stage.NOTIFY: notify.work,
+    Stage.AUDIT: audit.work,
 }
 
 _TIMES = (b"lease_until", b"intent_ms", b"refused_ms", b"blind_ms", b"created_ms", b"next_ms")
@@ -113,6 +114,9 @@ class WorkerBench:
                     if int(record.get(name, 0)) > 0:
                         self.redis.hset(key, name, int(record[name]) - ms)
         self._deadlines_later(ms)
+        left_ms = self.redis.pttl(keys.SUSPECT)
+        if left_ms > 0:
+            self.redis.pexpire(keys.SUSPECT, max(1, left_ms - ms))
         state = keys.admission(self.provider.name)[3]
         for name, value in self.redis.hgetall(state).items():
             if name.startswith((b"paused_until", b"open_until", b"probe_until", b"refused ")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -12,6 +12,7 @@ from batchline.cursors import Cursor
 from batchline.job import Job
 from batchline.progress import progress_bar
 from batchline.reading import reading
+from batchline.resolving import noted, resolving
 from batchline.waiting import Pause, watching
 from batchline_shared.ledger import JobStatus
 
@@ -100,6 +101,19 @@ class AsyncJob(Generic[T]):
     async def reask(self) -> int:
         """See `Job.reask`."""
         return await self._pool.run(self._job.reask)
+
+    async def resolve(
+        self, shard: str, *, batch_id: str | None, timeout_s: float | None = 60.0
+    ) -> ProviderBatch:
+        """See `Job.resolve`."""
+        decided = await self._pool.run(noted, self._connection, self.id, shard, batch_id)
+        steps = self._driven(resolving(self._connection, self.id, decided, timeout_s))
+        async with aclosing(steps):
+            return await anext(steps)
+
+    async def release(self, shard: str | None = None, *, give_up: bool = False) -> list[str]:
+        """See `Job.release`."""
+        return await self._pool.run(self._job.release, shard, give_up=give_up)
 
     async def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """See `Job.delete`."""

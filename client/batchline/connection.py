@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +10,7 @@ from batchline.listening import Listener
 from batchline.nudge import nudge
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.connection import check_schema
+from batchline_shared.ledger.safety import dangers, require_no_eviction
 from batchline_shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 __all__ = ["Connection"]
+
+_log = logging.getLogger("batchline")
 
 
 class Connection:
@@ -63,6 +67,10 @@ class Connection:
         """Map redis-py's exceptions to ours while the context is open."""
         return redis_errors(server_name(self.redis))
 
+    def require_no_eviction(self) -> None:
+        """Refuse a server that would delete what is enqueued; see `safety.require_no_eviction`."""
+        require_no_eviction(self.redis)
+
     def nudge(self, stage: Stage) -> None:
         """Tell the workers that something is due."""
         nudge(self.redis, self.settings, stage)
@@ -92,6 +100,7 @@ class Connection:
                 else:
                     with redis_errors(server_name(client)):
                         check_schema(client)
+                _warn(client)
                 durable = self.settings.durable_writes
                 self._opened = _Opened(
                     client,
@@ -99,6 +108,12 @@ class Connection:
                     WorkQueue(client, lease_s=self.settings.lease_s, durable=durable),
                 )
             return self._opened
+
+
+def _warn(client: Redis) -> None:
+    with redis_errors(server_name(client)):
+        for danger in dangers(client):
+            _log.warning("Redis at %s may lose jobs: %s", server_name(client), danger)
 
 
 class _Opened(NamedTuple):

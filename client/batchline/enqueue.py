@@ -84,10 +84,12 @@ def enqueue_job(connection: Connection, plan: JobPlan, write: Callable[[str], No
 
     Raises:
         IdempotencyConflictError: The key stands for another job.
+        ConfigurationError: Redis would delete parts of it when it is full.
         QueueUnavailableError, QueueFullError: Redis; nothing was enqueued.
     """
     job_id = f"job_{secrets.token_hex(10)}"
     with connection.errors():
+        connection.require_no_eviction()
         store = connection.jobs
         try:
             # The record before the claim: a key that stands for no record counts as free.

@@ -10,8 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from batchline.deleting import delete
 from batchline.deliveries import deliveries_of
 from batchline.progress import progress_bar
+from batchline.provider_batches import ProviderBatch, batches_of
 from batchline.reading import ResultStream, reader_of
 from batchline.reasking import reask
+from batchline.releasing import release
+from batchline.resolving import noted, resolving
 from batchline.retrying import retry_failed
 from batchline.waiting import blocking, watching
 from batchline_shared.errors import JobNotReadyError
@@ -30,25 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Job", "JobInfo", "ProviderBatch", "job_info"]
 
 T = TypeVar("T")
-
-
-class ProviderBatch(BaseModel):
-    """One batch at the provider, and the part of the job that it holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    shard: str
-    """Our id of the part; every line of the batch bears it."""
-    state: str
-    """Our state of the part: `pending` … `done`; `in_doubt` needs a person."""
-    batch_id: str | None
-    """The provider's id; None before there is one."""
-    provider_status: str | None
-    """The provider's own word for the batch's status."""
-    requests: int
-    """Requests in it."""
-    message: str
-    """What keeps it waiting or what went wrong. May be empty."""
 
 
 class JobInfo(BaseModel):
@@ -130,18 +114,7 @@ class Job(Generic[T]):
     def batches(self) -> list[ProviderBatch]:
         """The job's batches at the provider, in the order of its requests. Raises as `status` does."""
         with self._connection.errors():
-            shards = self._connection.work.shards_of(self.id)
-        return [
-            ProviderBatch(
-                shard=shard.id,
-                state=shard.state,
-                batch_id=shard.batch_id or None,
-                provider_status=shard.provider_status or None,
-                requests=shard.segment.rows,
-                message=shard.message,
-            )
-            for shard in shards
-        ]
+            return batches_of(self._connection, self.id)
 
     def deliveries(self) -> list[Delivery]:
         """How telling of the job's ends (`on_complete`, `webhook`) has gone. Raises as `status` does."""
@@ -283,6 +256,48 @@ class Job(Generic[T]):
         meta = self._meta()
         with self._connection.errors():
             return reask(self._connection, meta, reader_of(meta, self._response_model))
+
+    def resolve(self, shard: str, *, batch_id: str | None, timeout_s: float | None = 60.0) -> ProviderBatch:
+        """Decide which batch a part of the job has whose creation is in doubt; safe to repeat.
+
+        A worker carries it out. It asks the provider for the batch, and refuses one that is not the part's by
+        its mark, its input or its number of requests.
+
+        Args:
+            shard: The part, as `batches` names it, or the shared batch that it rides in: for all who do.
+            batch_id: The provider's id of its batch; None: no batch exists, and the part is sent again. If
+                there was one after all, its requests are paid for twice.
+            timeout_s: Seconds to wait for a worker; None: for as long as it takes.
+
+        Returns:
+            The part as it is then.
+
+        Raises:
+            InvalidInputError: The job has no such part, it is not in doubt, or the batch is not its own.
+            WaitTimeoutError: No worker has carried it out in time; the decision stands.
+            JobNotFoundError, QueueUnavailableError: As `status`.
+        """
+        decided = noted(self._connection, self.id, shard, batch_id)
+        steps = resolving(self._connection, self.id, decided, timeout_s)
+        return next(blocking(self._connection, self.id, steps))
+
+    def release(self, shard: str | None = None, *, give_up: bool = False) -> list[str]:
+        """Have what was set aside of the job worked on again, once its cause is mended.
+
+        Args:
+            shard: The part, as `batches` names it; None: all of the job.
+            give_up: End the part instead: its batch, if one runs, is cancelled, and its requests without an
+                outcome end as `unknown`, although they may have been paid for.
+
+        Returns:
+            What was released: the job itself, its shards, or the shared batches that they ride in.
+
+        Raises:
+            InvalidInputError: Nothing of that is set aside.
+            QueueUnavailableError: As `status`.
+        """
+        with self._connection.errors():
+            return release(self._connection, self.id, shard, give_up=give_up)
 
     def delete(self, *, force: bool = False, timeout_s: float | None = None) -> None:
         """Delete a finished job at once, instead of when its retention ends. Safe to repeat.

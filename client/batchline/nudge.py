@@ -11,7 +11,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from batchline_shared.broker import BROKER_OPTIONS, NO_PATIENCE, NUDGE_EXPIRES_S, queue_of, task_of
+from batchline_shared.broker import NO_PATIENCE, NUDGE_EXPIRES_S, broker_settings, queue_of, task_of
 from batchline_shared.ledger import keys
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ def _producer(broker_url: str) -> Any:
     # Celery takes longer to import than all the rest; only who enqueues pays for it.
     from celery import Celery  # noqa: PLC0415
 
-    app = Celery("batchline-client", broker=broker_url, set_as_current=False)
-    options = {**BROKER_OPTIONS, **NO_PATIENCE}
-    app.conf.update(task_serializer="json", result_backend=None, broker_transport_options=options)
+    app = Celery("batchline-client", set_as_current=False)
+    app.conf.update(task_serializer="json", result_backend=None, **broker_settings(broker_url, **NO_PATIENCE))
     return app
 
 

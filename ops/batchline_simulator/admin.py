@@ -92,6 +92,7 @@ def _shown(batch: StoredBatch) -> dict[str, Any]:
         "phase": batch.phase,
         **{name: batch.mark.get(name) for name in ("metadata", "display_name", "labels", "first_custom_id")},
         "input_file_id": batch.input_file_id,
+        "results": _results_of(batch),
         "line_count": batch.lines,
         "done_count": batch.done,
         "input_sha256": batch.sha256,
@@ -103,3 +104,18 @@ def _shown(batch: StoredBatch) -> dict[str, Any]:
         "deleted": batch.deleted,
         "faults": sorted(batch.plan),
     }
+
+
+def _results_of(batch: StoredBatch) -> list[str]:
+    """Name what the path of a call that reads the batch's results has in it, whoever its provider is."""
+    doc = batch.doc
+    output, info = doc.get("response") or {}, doc.get("outputInfo") or {}
+    folder = str(info.get("gcsOutputDirectory") or "").removeprefix("gs://").partition("/")[2]
+    places = (
+        doc.get("output_file_id"),
+        doc.get("error_file_id"),
+        doc.get("results_url"),
+        output.get("responsesFile"),
+        folder,
+    )
+    return [str(place) for place in places if place]

@@ -125,13 +125,21 @@ class BatchTable:
             return True
 
     def page(
-        self, provider: str, *, limit: int, after: str | None = None, before: str | None = None
+        self,
+        provider: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        before: str | None = None,
+        again: bool = False,
     ) -> list[StoredBatch]:
         """Return up to `limit` visible batches, newest first.
 
-        With `after` those that come next below that id, with `before` those right above it.
+        With `after` those that come next below that id, with `before` those right above it; `again`
+        begins with the one of that id.
         """
         step, order, cursor = (">", "ASC", before) if before is not None else ("<", "DESC", after)
+        step += "=" if again else ""
         found = self._read(
             f"SELECT * FROM batches WHERE provider = ?1 AND visible_s <= ?2 AND NOT deleted"  # noqa: S608 - `step` and `order` are ours
             f" AND (?3 IS NULL OR seq {step} (SELECT seq FROM batches WHERE id = ?3))"

@@ -16,6 +16,7 @@ Kinds for any call, and whether the call took effect first:
 * error_before     `status` (500), no effect        * error_after     effect, then `status` (500)
 * bad_gateway      502 with HTML, no effect         * html            effect, then 200 with HTML
 * unavailable      503, no effect                   * signal          effect, then signal `number` to `pid`
+                                                    * half_reply      effect, then half of the reply
 * rate_limit       429 with `retry_after`           * quota           out of money or of quota
 * unauthorized     401
 
@@ -32,6 +33,11 @@ For every `batches.create`, settled for the life of that batch:
 * system_error       fails with code 13 when everything has run (Google)
 * error_details      objects in the `details` of the batch's error and of its rows' (Google)
 
+For every `batches.list`, in that reply only:
+
+* shifting_pages     three batches at most, and the first of each further page is the last of the page before,
+                     as if another batch had been created between the two calls
+
 For every `batches` call that shows a batch, in that reply only:
 
 * unknown_status     `status` is `value` ("archiving")
@@ -44,7 +50,7 @@ For every call that sends a file or results, in that reply only:
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -52,6 +58,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from batchline_simulator.row_faults import ROW_KINDS
 
 ROW_CALL = "row"
+
+_SHORT_PAGE = 3
 
 ANY_CALL_KINDS = frozenset(
     [
@@ -68,6 +76,7 @@ ANY_CALL_KINDS = frozenset(
         "error_after",
         "html",
         "signal",
+        "half_reply",
     ]
 )
 """Kinds that the gateway carries out, whatever the call."""
@@ -89,6 +98,9 @@ BATCH_KINDS = frozenset(
 
 REPLY_KINDS = frozenset({"unknown_status", "missing_counts"})
 """Kinds that change one batch object on its way out."""
+
+LIST_KINDS = frozenset({"shifting_pages"})
+"""Kinds that change one page of a list."""
 
 CONTENT_KINDS = frozenset({"not_found", "truncated", "cut", "bom", "crlf", "blank_line"})
 """Kinds that change what one download of a file sends."""
@@ -129,6 +141,9 @@ class Fault(BaseModel):
     kind: str
     """What happens; the module's docstring lists the kinds."""
 
+    match: str | None = None
+    """A part that the call's path must have, such as a file's id. None: any path."""
+
     times: int | None = Field(default=None, ge=1)
     """How often at most. Default: once where no rate is given, else without end."""
 
@@ -157,7 +172,7 @@ class Fault(BaseModel):
     """Status name for `stuck`, `unknown_status` and `expire`."""
 
     pid: int | None = Field(default=None, gt=1)
-    """Process that `signal` hits."""
+    """Process that `signal` hits. None: the one that made the call (Linux only)."""
 
     number: int = 9
     """Signal number; 9 is SIGKILL."""
@@ -170,9 +185,7 @@ class Fault(BaseModel):
             raise ValueError(
                 f"{self.call} has no fault {self.kind!r}; known: {', '.join(sorted(kinds_of(self.call)))}"
             )
-        if self.kind == "signal" and self.pid is None:
-            raise ValueError("a `signal` fault needs `pid`")
-        if self.call == ROW_CALL and (self.times is not None or self.skip):
+        if self.call == ROW_CALL and (self.times is not None or self.skip or self.match is not None):
             raise ValueError("a row fault takes `rate` only; mark the request to break it a number of times")
         return self
 
@@ -196,8 +209,13 @@ def kinds_of(call: str) -> frozenset[str]:
         kinds |= CONTENT_KINDS
     if noun.rpartition(".")[2] == "batches" and verb in _BATCH_VERBS:
         kinds |= REPLY_KINDS
-        kinds |= BATCH_KINDS if verb == "create" else frozenset()
+        kinds |= {"create": BATCH_KINDS, "list": LIST_KINDS}.get(verb, frozenset())
     return kinds
+
+
+def page_of(limit: int, faults: Mapping[str, Fault]) -> int:
+    """Say how many batches a list's page has at most that was asked for `limit`."""
+    return min(limit, _SHORT_PAGE) if "shifting_pages" in faults else limit
 
 
 def faults_from_rates(rates: Iterable[tuple[str, float]]) -> list[Fault]:
@@ -238,11 +256,13 @@ class FaultBoard:
         """Return the chance of each kind of row fault."""
         return {armed.fault.kind: armed.fault.rate for armed in self._armed if armed.fault.call == ROW_CALL}
 
-    def draw(self, call: str) -> dict[str, Fault]:
+    def draw(self, call: str, path: str = "") -> dict[str, Fault]:
         """Return the faults that strike this call, at most one of each kind."""
         struck: dict[str, Fault] = {}
         for armed in self._armed:
-            if armed.fault.call == call and armed.fault.kind not in struck and armed.strikes(self._random):
+            if not armed.concerns(call, path) or armed.fault.kind in struck:
+                continue
+            if armed.strikes(self._random):
                 struck[armed.fault.kind] = armed.fault
         return struck
 
@@ -256,6 +276,9 @@ class _Armed:
     @property
     def spent(self) -> bool:
         return self.fault.limit is not None and self.struck >= self.fault.limit
+
+    def concerns(self, call: str, path: str) -> bool:
+        return self.fault.call == call and (self.fault.match is None or self.fault.match in path)
 
     def strikes(self, rng: random.Random) -> bool:
         if self.spent or rng.random() >= self.fault.rate:

@@ -6,17 +6,16 @@ strike when its effect is stored.
 """
 
 import asyncio
-import os
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from batchline_simulator.callers import send_signal
 from batchline_simulator.connection import Reset, drain
 from batchline_simulator.faults import Fault, FaultBoard
 from batchline_simulator.request_log import RequestLog
@@ -79,7 +78,7 @@ class Gateway:
             call=call,
             retry_count=request.headers.get("x-stainless-retry-count"),
         )
-        faults = self._faults.draw(call)
+        faults = self._faults.draw(call, request.url.path)
         request.state.faults = faults
         try:
             response = await self._reply(request, handler, faults)
@@ -101,7 +100,7 @@ class Gateway:
             response = await handler(request)
         except Refused as refused:
             response = refused.response
-        return await self._after(faults, response)
+        return await self._after(request, faults, response)
 
     async def _before(self, faults: Mapping[str, Fault]) -> Response | None:
         if (delay := faults.get("delay_before")) is not None:
@@ -122,16 +121,19 @@ class Gateway:
                 return self._refuse(fault, status or fault.status)
         return None
 
-    async def _after(self, faults: Mapping[str, Fault], response: Response) -> Response:
-        if (fault := faults.get("signal")) is not None and fault.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(fault.pid, fault.number)
+    async def _after(self, request: Request, faults: Mapping[str, Fault], response: Response) -> Response:
+        if (fault := faults.get("signal")) is not None:
+            send_signal(fault, request)
         if (fault := faults.get("delay_after")) is not None:
             await asyncio.sleep(fault.seconds)
         if "drop_after" in faults:
             return Reset()
         if (fault := faults.get("error_after")) is not None:
             return self._refuse(fault, fault.status)
+        if "half_reply" in faults:
+            # What is streamed from a file has no body here; `truncated` is for that.
+            body = bytes(getattr(response, "body", b""))
+            return Response(body[: len(body) // 2], media_type=response.media_type)
         return HTMLResponse(LOGIN_PAGE) if "html" in faults else response
 
     def _refuse(self, fault: Fault, status: int) -> Response:

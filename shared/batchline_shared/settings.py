@@ -36,7 +36,10 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = "redis://localhost:6379/0"
-    """The ledger: `redis://`, `rediss://` or `unix://`. Holds every job; needs AOF and noeviction."""
+    """The ledger: `redis://`, `rediss://` (TLS), `sentinel://` or `unix://`; see `redis_url`.
+
+    Holds every job; needs AOF and noeviction.
+    """
 
     broker_url: str = ""
     """Celery's broker. Empty: the next database of the ledger's server."""
@@ -65,6 +68,18 @@ class Settings(BaseSettings):
 
     doubt_after_s: float = Field(default=3600.0, gt=0.0)
     """Seconds of failing look-ups after which a creation of unknown outcome becomes `in_doubt`."""
+
+    quarantine_after: int = Field(default=5, ge=1)
+    """Workers in a row that may die over a shard or job, or hang, before it is set aside. Workers only."""
+
+    audit_interval_s: float | None = Field(default=3600.0, ge=1.0)
+    """Seconds between two audits of an account, which pair its batches with shards; `none`: never.
+
+    Workers only, as the next one.
+    """
+
+    audit_window_s: float = Field(default=3 * 24 * 3600.0, ge=3600.0)
+    """How far back an audit looks, in seconds: longer than any batch runs."""
 
     submit_give_up_s: float = Field(default=3600.0, gt=0.0)
     """Seconds for which a shard that the provider refuses (no key, no quota) is tried again."""

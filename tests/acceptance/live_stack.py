@@ -120,7 +120,7 @@ class LiveStack:
         self.simulator = simulator
         self.folder = folder
         self.workers: list[LiveWorker] = []
-        self.broker: Any = Redis.from_url(redis_url.removesuffix("/0") + "/1")
+        self.broker: Any = Redis.from_url(Settings(redis_url=redis_url).effective_broker_url)
         self._ledger: Any = Redis.from_url(redis_url)
         self.client = BatchClient(settings=Settings(redis_url=redis_url, tick_interval_s=0.2, max_attempts=1))
 

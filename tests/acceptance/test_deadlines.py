@@ -47,7 +47,7 @@ def test_a_job_whose_workers_were_down_at_its_deadline_ends_by_itself(
 ) -> None:
     stuck(stack)
     first = stack.worker()
-    job = stack.client.job(submit(stack, tmp_path, 5, "--deadline", "4s"))
+    job = stack.client.job(submit(stack, tmp_path, 5, "--deadline", "6s"))
     until(lambda: job.status() is JobStatus.IN_PROGRESS)
     first.kill()
     deadline = job.info().deadline
@@ -69,7 +69,7 @@ def test_what_was_not_run_is_asked_live_once_each_though_a_worker_is_killed_amid
     before = len(stack.simulator.calls(LIVE_CALL))
     limits = {"BATCHLINE_LIVE_PARALLEL": "2", "BATCHLINE_LIVE_REQUESTS_PER_MINUTE": "100000"}
     first = stack.worker(**limits)
-    job = stack.client.job(submit(stack, tmp_path, 12, "--deadline", "2s", "--on-deadline", "live"))
+    job = stack.client.job(submit(stack, tmp_path, 12, "--deadline", "6s", "--on-deadline", "live"))
     until(lambda: job.status() is JobStatus.IN_PROGRESS)
     kill = {"call": LIVE_CALL, "kind": "signal", "pid": first.pid, "number": 9, "skip": 4}
     stack.simulator.arm(kill)

@@ -49,6 +49,34 @@ def test_a_new_batch_bears_our_mark(bench: Bench) -> None:
     assert bench.create(shard="shard-1").shard_id == "shard-1"
 
 
+def test_a_new_batch_bears_the_mark_of_its_ledger(bench: Bench) -> None:
+    bench.needs(marks=True)
+    sent = replace(bench.submission(shard="shard-2"), ledger_id="0123456789abcdef")
+
+    batch = bench.provider.create(sent)
+
+    assert (batch.shard_id, batch.ledger_id) == ("shard-2", "0123456789abcdef")
+    assert bench.create(shard="shard-3").ledger_id is None
+    assert [(one.id, one.ledger_id) for one in bench.find(sent)] == [(batch.id, "0123456789abcdef")]
+
+
+def test_all_batches_of_a_time_are_listed(bench: Bench) -> None:
+    made = [bench.create(shard=f"listed-{n}").id for n in range(2)]
+
+    listed = {batch.id: batch for page in bench.provider.listed(time.time() - 3600) for batch in page}
+
+    assert set(made) <= set(listed)
+    assert all(listed[one].created_at_s is not None for one in made)
+
+
+def test_a_list_that_breaks_off_is_no_list(bench: Bench) -> None:
+    bench.create()
+    bench.arm("list", "unavailable", rate=1.0)
+
+    with pytest.raises(ProviderUnavailableError):
+        list(bench.provider.listed(time.time() - 3600))
+
+
 def test_a_new_batch_names_the_file_that_it_runs(bench: Bench) -> None:
     bench.needs(files=True)
     sent = bench.submission()
@@ -143,8 +171,10 @@ def test_a_batch_behind_more_than_a_page_of_others_is_found(bench: Bench) -> Non
         bench.provider.create(hay)
 
     found = bench.find(needle, since_s=time.time() - 600)
+    listed = {batch.id for page in bench.provider.listed(time.time() - 600) for batch in page}
 
     assert [batch.id for batch in found] == [mine.id]
+    assert mine.id in listed
 
 
 def test_all_batches_of_a_shard_are_found_oldest_first(bench: Bench) -> None:

@@ -7,15 +7,19 @@ and does it. Losing or doubling a message changes nothing.
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
 from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
+from kombu.transport.redis import Channel
 
-from batchline_shared.broker import BROKER_OPTIONS, NUDGE_EXPIRES_S, TICK_QUEUE, TICK_TASK, queue_of, task_of
-from batchline_shared.ledger import Stage
+from batchline_shared.broker import NUDGE_EXPIRES_S, TICK_QUEUE, TICK_TASK, broker_settings, queue_of, task_of
+from batchline_shared.errors import QueueUnavailableError
+from batchline_shared.ledger import Stage, redis_errors, server_name
+from batchline_shared.ledger.safety import dangers
 from batchline_worker.context import WorkerContext
 from batchline_worker.drain import Drains
 from batchline_worker.logs import set_up_logs
@@ -26,6 +30,13 @@ __all__ = ["app"]
 
 _log = structlog.get_logger("batchline.worker")
 
+_PAUSE_S = 2.0
+"""Seconds between two attempts to consume from the broker."""
+
+# A message that is not acknowledged when the broker goes away would be put back, or, as that fails, be
+# written to a file: it is a nudge, and the next tick repeats it.
+Channel.do_restore = False
+
 load_provider_keys()
 settings = WorkerSettings.load()
 
@@ -35,8 +46,9 @@ def _queue(name: str) -> Any:
     return Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]
 
 
-app = Celery("batchline", broker=settings.effective_broker_url)
+app = Celery("batchline")
 app.conf.update(
+    **broker_settings(settings.effective_broker_url),
     task_serializer="json",
     accept_content=["json"],
     result_backend=None,
@@ -48,6 +60,7 @@ app.conf.update(
     task_routes={TICK_TASK: {"queue": TICK_QUEUE}, **{task_of(s): {"queue": queue_of(s)} for s in Stage}},
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # a full server or a replica refuses; that passes, as an outage does
     broker_pool_limit=10,
     task_publish_retry_policy={"max_retries": 2, "interval_start": 0.1, "interval_max": 1},
     worker_soft_shutdown_timeout=60,
@@ -55,7 +68,6 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,  # it would kill a create under way
     worker_send_task_events=True,
     worker_redirect_stdouts=False,
-    broker_transport_options=BROKER_OPTIONS,
     enable_utc=True,
     beat_schedule={
         "tick": {
@@ -72,6 +84,7 @@ class _Process:
     """What this process's tasks work with; made by the first of them, after any fork."""
 
     def __init__(self) -> None:
+        self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._made: tuple[WorkerContext, Drains] | None = None
 
@@ -84,11 +97,15 @@ class _Process:
         with self._lock:
             if self._made is None:
                 context = WorkerContext(settings, send=_send)
+                with redis_errors(server_name(context.redis)):
+                    for danger in dangers(context.redis):
+                        _log.error("redis_may_lose_jobs", reason=danger)
                 self._made = context, Drains(context, settings)
             return self._made
 
     def stop(self) -> None:
         """Take no more work."""
+        self.stopping.set()
         if self._made is not None:
             self._made[0].stopping.set()
 
@@ -133,9 +150,15 @@ class TickerStep(bootsteps.StartStopStep):  # type: ignore[misc]
         self._ticker: Ticker | None = None
 
     def start(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
-        """Open the ledger, so that a wrong setting stops the worker at its start, and begin to tick."""
-        context, _ = process.parts()
-        self._ticker = Ticker(context)
+        """Open the ledger, so that a wrong setting stops the worker at its start, and begin to tick.
+
+        A ledger that is away is waited for, as the broker is.
+        """
+        try:
+            process.parts()
+        except QueueUnavailableError as error:
+            _log.warning("ledger_unavailable", reason=str(error))
+        self._ticker = Ticker(lambda: process.parts()[0], interval_s=settings.tick_interval_s)
         self._ticker.start()
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
@@ -144,8 +167,22 @@ class TickerStep(bootsteps.StartStopStep):  # type: ignore[misc]
             self._ticker.stop()
 
 
+class PauseStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Waits between two attempts at a broker that answers but refuses: Celery would make six a second."""
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        self._tried_at = -_PAUSE_S
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """Called between two attempts. Wait until the last is long enough ago, unless the worker ends."""
+        process.stopping.wait(max(0.0, self._tried_at + _PAUSE_S - time.monotonic()))
+        self._tried_at = time.monotonic()
+
+
 steps: Any = app.steps  # Celery types it as maybe None; it is filled when the app is made
 steps["worker"].add(TickerStep)
+steps["consumer"].add(PauseStep)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

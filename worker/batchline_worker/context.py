@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import (
     Admission,
+    Audits,
     BatchIndex,
     Deliveries,
     Gates,
@@ -14,10 +15,14 @@ from batchline_shared.ledger import (
     LiveCalls,
     Naming,
     Pools,
+    SetAside,
     Stage,
     Timers,
     WorkQueue,
+    ledger_id,
     open_ledger,
+    redis_errors,
+    server_name,
 )
 from batchline_worker.hooks import make_senders
 from batchline_worker.leases import LeaseKeeper
@@ -62,6 +67,9 @@ class WorkerContext:
         """
         self.settings = settings
         self.redis = redis if redis is not None else open_ledger(settings.redis_url)
+        with redis_errors(server_name(self.redis)):
+            self.ledger_id = ledger_id(self.redis)
+        """What batches bear at their providers; see `ticking` for one that changes."""
         self.jobs = JobStore(self.redis, durable=settings.durable_writes)
         self.work = WorkQueue(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
         self.gates = Gates(self.redis)
@@ -73,6 +81,10 @@ class WorkerContext:
         self.live_calls = LiveCalls(self.redis, durable=settings.durable_writes)
         self.deliveries = Deliveries(self.redis)
         self.batch_index = BatchIndex(self.redis)
+        self.aside = SetAside(self.redis)
+        self.audits = Audits(self.redis, lease_s=settings.lease_s, durable=settings.durable_writes)
+        self.audited: set[str] = set()
+        """Provider accounts of which this process has said that they are to be audited."""
         self.senders = make_senders(settings) if senders is None else senders
         self.naming = Naming(self.redis)
         self.leases = LeaseKeeper(self.work)

@@ -10,7 +10,7 @@ import structlog
 
 from batchline_shared.errors import QueueUnavailableError
 from batchline_shared.ledger import Stage, redis_errors, server_name
-from batchline_worker.stages import clean, collect, deadline, live, notify, plan, poll, settle, submit
+from batchline_worker.stages import audit, clean, collect, deadline, live, notify, plan, poll, settle, submit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ _WORK: dict[Stage, Callable[[WorkerContext], int]] = {
     Stage.DEADLINE: deadline.work,
     Stage.LIVE: live.work,
     Stage.NOTIFY: notify.work,
+    Stage.AUDIT: audit.work,
 }
 
 

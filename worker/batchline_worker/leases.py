@@ -12,7 +12,17 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchline_shared.ledger import DeliveryWork, JobWork, ShardWork, Stage, WorkQueue
+    from batchline_shared.ledger import (
+        AuditWork,
+        DeliveryWork,
+        JobTimer,
+        JobWork,
+        ShardWork,
+        Stage,
+        WorkQueue,
+    )
+
+    _Member = ShardWork | JobWork | JobTimer | DeliveryWork | AuditWork
 
 __all__ = ["Hold", "LeaseKeeper"]
 
@@ -22,7 +32,7 @@ _log = structlog.get_logger("batchline.leases")
 class Hold:
     """A lease as its holder sees it."""
 
-    def __init__(self, member: ShardWork | JobWork | DeliveryWork, stage: Stage, lease_s: float) -> None:
+    def __init__(self, member: _Member, stage: Stage, lease_s: float) -> None:
         self.member = member
         self.stage = stage
         self._lease_s = lease_s
@@ -56,7 +66,7 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def holding(self, member: ShardWork | JobWork | DeliveryWork, stage: Stage) -> Iterator[Hold]:
+    def holding(self, member: _Member, stage: Stage) -> Iterator[Hold]:
         """Keep a lease that was just taken until the context ends."""
         hold = Hold(member, stage, self._work.lease_s)
         with self._changed:

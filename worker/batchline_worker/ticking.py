@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from batchline_shared.errors import BatchlineError
-from batchline_shared.ledger import Stage, keys, redis_errors, server_name
+from batchline_shared.ledger import Stage, keys, ledger_id, redis_errors, server_name
+from batchline_shared.ledger.connection import check_schema
 from batchline_worker.stages import admitting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchline_worker.context import WorkerContext
 
 __all__ = ["Ticker", "tick"]
@@ -35,6 +38,7 @@ def tick(context: WorkerContext) -> dict[Stage, int]:
     interval_ms = max(1, int(context.settings.tick_interval_s * 900))
     if not context.redis.set(keys.TICK, 1, nx=True, px=interval_ms):
         return {}
+    _notice_a_wipe(context)
     due = {stage: count for stage, count in context.work.due_counts().items() if count}
     for stage, count in due.items():
         for _ in range(min(count, _MOST_NUDGES)):
@@ -42,14 +46,34 @@ def tick(context: WorkerContext) -> dict[Stage, int]:
     admitting.sweep(context)
     if context.redis.set(keys.LIST_SWEEP, 1, nx=True, ex=_LIST_SWEEP_S):
         context.jobs.drop_gone()
+        context.aside.drop_gone()
     return due
+
+
+def _notice_a_wipe(context: WorkerContext) -> None:
+    """Say so, once, when the ledger is no longer the one that this process began with, and go on with it.
+
+    Nothing that this process still holds of the old one can be written: its leases are gone.
+    """
+    found = ledger_id(context.redis)
+    if found == context.ledger_id:
+        return
+    check_schema(context.redis)
+    context.ledger_id = found
+    _log.error(
+        "ledger_wiped",
+        reason="Redis was emptied, restored or replaced: jobs that are not in it any more are lost, and "
+        "their batches may still run at the provider; restore a backup, or enqueue them again",
+    )
 
 
 class Ticker:
     """Ticks from a thread of every worker process, so that no beat is needed."""
 
-    def __init__(self, context: WorkerContext) -> None:
-        self._context = context
+    def __init__(self, find_context: Callable[[], WorkerContext], *, interval_s: float) -> None:
+        """Args: find_context: Opens the ledger, if it is not; tried again with each tick while it fails."""
+        self._find_context = find_context
+        self._interval_s = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
 
@@ -62,10 +86,11 @@ class Ticker:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._context.settings.tick_interval_s):
+        while not self._stop.wait(self._interval_s):
             try:
-                with redis_errors(server_name(self._context.redis)):
-                    tick(self._context)
+                context = self._find_context()
+                with redis_errors(server_name(context.redis)):
+                    tick(context)
             except BatchlineError as error:
                 _log.warning("tick_failed", reason=str(error))
             except Exception:  # noqa: BLE001 - the next tick may succeed

@@ -10,6 +10,7 @@ from batchline_ops.cli.adopting import adopt_command
 from batchline_ops.cli.batch_app import batch_app
 from batchline_ops.cli.exit_codes import EPILOG, ExitCode
 from batchline_ops.cli.output import print_json, print_line
+from batchline_ops.cli.resolving import release_command, resolve_command
 from batchline_ops.cli.session import JsonFlag, session_of
 from batchline_ops.cli.stack_commands import demo_command, doctor_command, simulate_command, up_command
 
@@ -23,6 +24,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 batch_app.command("adopt")(adopt_command)
+batch_app.command("resolve")(resolve_command)
+batch_app.command("release")(release_command)
 app.add_typer(batch_app, name="batch")
 app.command("up")(up_command)
 app.command("demo")(demo_command)

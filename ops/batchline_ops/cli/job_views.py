@@ -31,6 +31,9 @@ STATUS_STYLES = {
 _ID_WIDTH: Final = 24
 """Characters of a job's id."""
 
+_FOR_A_PERSON: Final = frozenset({"in_doubt", "quarantined"})
+"""States of a batch that a person has to end."""
+
 _COST_WIDTH: Final = 100
 """Columns from which a list has room for costs beside the models' names."""
 
@@ -106,7 +109,11 @@ def batches_table(batches: Iterable[ProviderBatch]) -> Table:
     """One batch at the provider a row."""
     rows = list(batches)
     explained = any(batch.message for batch in rows)
+    # Whoever has to decide something has to name the part.
+    named = any(batch.state in _FOR_A_PERSON for batch in rows)
     table = _table()
+    if named:
+        table.add_column("Shard", no_wrap=True)
     table.add_column("Provider's batch", no_wrap=True)
     table.add_column("Provider's status", no_wrap=True)
     table.add_column("Requests", justify="right", no_wrap=True)
@@ -115,10 +122,11 @@ def batches_table(batches: Iterable[ProviderBatch]) -> Table:
         table.add_column("Message", overflow="fold")
     for batch in rows:
         table.add_row(
+            *([batch.shard] if named else []),
             safe_text(batch.batch_id or "-"),
             safe_text(batch.provider_status or "-"),
             f"{batch.requests:,}",
-            Text(batch.state, style="bold red" if batch.state == "in_doubt" else ""),
+            Text(batch.state, style="bold red" if batch.state in _FOR_A_PERSON else ""),
             *([safe_text(batch.message)] if explained else []),
         )
     return table

@@ -9,6 +9,7 @@ import typer
 
 from batchline_ops.cli.exit_codes import ExitCode
 from batchline_ops.cli.session import JsonFlag, needs_extra, require_parts, session_of
+from batchline_shared.errors import InvalidInputError
 
 __all__ = ["demo_command", "doctor_command", "simulate_command", "up_command"]
 
@@ -98,10 +99,25 @@ def simulate_command(context: typer.Context) -> ExitCode:
 def doctor_command(
     context: typer.Context,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for workers to answer.")] = 2.0,
-    as_json: JsonFlag = False,  # noqa: FBT002 - a flag of the command line
+    audit: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--audit", help="Pair the providers' batches with the ledger instead, now.")
+    ] = False,
+    cancel_orphans: Annotated[  # noqa: FBT002 - as above
+        bool,
+        typer.Option("--cancel-orphans", help="With --audit: cancel batches of this ledger without a shard."),
+    ] = False,
+    as_json: JsonFlag = False,  # noqa: FBT002 - as above
 ) -> ExitCode:
     """Check Redis, the broker, workers, keys and versions, and say what to do. Exit code 12 on a failure."""
+    session = session_of(context)
+    as_json = as_json or session.as_json
+    if cancel_orphans and not audit:
+        raise InvalidInputError("--cancel-orphans goes with --audit")
+    if audit:
+        require_parts("worker", *_WORKER_PARTS)
+        from batchline_ops.cli.doctor.auditing import audit_accounts
+
+        return audit_accounts(session.redis_url, cancel_orphans=cancel_orphans, as_json=as_json)
     from batchline_ops.cli.doctor import examine
 
-    session = session_of(context)
-    return examine(session.redis_url, worker_timeout_s=timeout, as_json=as_json or session.as_json)
+    return examine(session.redis_url, worker_timeout_s=timeout, as_json=as_json)

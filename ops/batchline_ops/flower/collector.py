@@ -54,6 +54,9 @@ class LedgerCollector(Collector):
             "stage",
             overview.oldest_due_s,
         )
+        aside = GaugeMetricFamily("batchline_set_aside", "Jobs, shards and others that wait for a person.")
+        aside.add_metric([], overview.set_aside)
+        yield aside
 
 
 def ledger_overview() -> Overview:

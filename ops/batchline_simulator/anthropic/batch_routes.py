@@ -17,7 +17,7 @@ from batchline_simulator.anthropic.trade import AnthropicTrade
 from batchline_simulator.batch_table import StoredBatch
 from batchline_simulator.content import spoiled_response
 from batchline_simulator.core import BatchLife, drawn_plan
-from batchline_simulator.faults import Fault
+from batchline_simulator.faults import Fault, page_of
 
 _DEFAULT_LIST, _MAX_LIST = 20, 1000
 _MEDIA_TYPE = "application/x-jsonl"
@@ -64,12 +64,15 @@ class BatchRoutes:
 
     async def list(self, request: Request) -> Response:
         """Show batches, newest first, from a cursor on or up to one."""
-        limit, query = _limit(request), request.query_params
+        faults, query = request.state.faults, request.query_params
+        limit, again = page_of(_limit(request), faults), "shifting_pages" in faults
         before, after = query.get("before_id"), query.get("after_id")
-        found = self._shop.batches.page(self._trade.provider, limit=limit + 1, before=before, after=after)
+        found = self._shop.batches.page(
+            self._trade.provider, limit=limit + 1, before=before, after=after, again=again
+        )
         # One more than was asked for says that there are more; it lies on the side away from the cursor.
         shown = found[-limit:] if before is not None else found[:limit]
-        items = [_bent(request.state.faults, _located(request, batch.doc)) for batch in shown]
+        items = [_bent(faults, _located(request, batch.doc)) for batch in shown]
         return JSONResponse(objects.page(items, has_more=len(found) > limit))
 
     async def results(self, request: Request) -> Response:

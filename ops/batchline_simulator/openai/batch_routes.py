@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from batchline_simulator.batch_table import StoredBatch
 from batchline_simulator.core import BatchLife, drawn_plan
-from batchline_simulator.faults import Fault
+from batchline_simulator.faults import Fault, page_of
 from batchline_simulator.openai import objects
 from batchline_simulator.openai.errors import refused
 from batchline_simulator.openai.file_routes import limit_of
@@ -81,10 +81,12 @@ class BatchRoutes:
 
     async def list(self, request: Request) -> Response:
         """Show batches, newest first."""
-        limit = limit_of(request, default=_DEFAULT_LIST, highest=_MAX_LIST)
-        after = request.query_params.get("after")
-        found = self._batches.page(self._trade.provider, limit=limit + 1, after=after)
-        shown = [_bent(request.state.faults, self._quirks.batch(batch.doc)) for batch in found]
+        faults, after = request.state.faults, request.query_params.get("after")
+        limit = page_of(limit_of(request, default=_DEFAULT_LIST, highest=_MAX_LIST), faults)
+        found = self._batches.page(
+            self._trade.provider, limit=limit + 1, after=after, again="shifting_pages" in faults
+        )
+        shown = [_bent(faults, self._quirks.batch(batch.doc)) for batch in found]
         return JSONResponse(self._quirks.page(objects.page(shown, limit)))
 
     async def cancel(self, request: Request) -> Response:

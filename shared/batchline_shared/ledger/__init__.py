@@ -6,9 +6,12 @@ the two halves (a job's data; who may do what next), `lua/` is what changes them
 
 from batchline_shared.ledger.admission import Admission
 from batchline_shared.ledger.admission_records import Admitted, TooLarge, Wait
+from batchline_shared.ledger.audit_records import AuditRun, AuditWork, Finding, Verdict
+from batchline_shared.ledger.audits import Audits
 from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
+from batchline_shared.ledger.decisions import GIVE_UP, NO_BATCH, Resolved, batch_decision, decided_batch
 from batchline_shared.ledger.deliveries import Deliveries
 from batchline_shared.ledger.delivery_records import (
     Attempted,
@@ -20,6 +23,7 @@ from batchline_shared.ledger.delivery_records import (
 )
 from batchline_shared.ledger.duplicates import Copies
 from batchline_shared.ledger.gates import Gates
+from batchline_shared.ledger.identity import ledger_id
 from batchline_shared.ledger.jobs import JobStore
 from batchline_shared.ledger.leasing import Advanced
 from batchline_shared.ledger.live_calls import LiveCalls
@@ -31,6 +35,7 @@ from batchline_shared.ledger.reasks import Note, NoteReader
 from batchline_shared.ledger.records import FINAL, JobMeta, JobStatus, Priority
 from batchline_shared.ledger.ride_records import Carriage, Ride
 from batchline_shared.ledger.row_moves import Landing
+from batchline_shared.ledger.set_aside import AsideRecord, SetAside
 from batchline_shared.ledger.timers import Timers
 from batchline_shared.ledger.work import WorkQueue
 from batchline_shared.ledger.work_records import (
@@ -46,10 +51,16 @@ from batchline_shared.ledger.work_records import (
 
 __all__ = [
     "FINAL",
+    "GIVE_UP",
+    "NO_BATCH",
     "Admission",
     "Admitted",
     "Advanced",
+    "AsideRecord",
     "Attempted",
+    "AuditRun",
+    "AuditWork",
+    "Audits",
     "BatchIndex",
     "Berth",
     "Carriage",
@@ -62,6 +73,7 @@ __all__ = [
     "DeliveryState",
     "DeliveryWork",
     "Ending",
+    "Finding",
     "Gates",
     "InputChunk",
     "JobMeta",
@@ -79,19 +91,25 @@ __all__ = [
     "Overview",
     "Pools",
     "Priority",
+    "Resolved",
     "Ride",
     "RowTally",
     "Segment",
+    "SetAside",
     "ShardState",
     "ShardWork",
     "Stage",
     "Timers",
     "TooLarge",
+    "Verdict",
     "Wait",
     "WorkQueue",
+    "batch_decision",
     "connect",
+    "decided_batch",
     "half_of",
     "job_of",
+    "ledger_id",
     "open_ledger",
     "overview",
     "pool_of",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import redis
 from redis import exceptions as refusal
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from batchline_shared.errors import (
     ConfigurationError,
@@ -16,14 +19,23 @@ from batchline_shared.errors import (
     QueueUnavailableError,
 )
 from batchline_shared.ledger import keys
+from batchline_shared.redis_url import SENTINEL, SentinelAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["check_schema", "connect", "open_ledger", "redis_errors", "server_name"]
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S: Final = 10.0
 """Longest wait for one reply. Without it, a frozen server blocks its caller for ever."""
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+
+_SENTINEL_TIMEOUT_S: Final = 1.0
+"""For a Sentinel's answer: the next one knows the same."""
+
+_RETRIES: Final = 3
+"""Further attempts after a lost connection, within about two seconds: a restart or failover takes as long."""
 
 _OF_A_PIPELINE = " of pipeline caused error: "
 """What redis-py puts between a pipeline's command, cut to 100 characters, and the server's words."""
@@ -35,19 +47,29 @@ _NOT_NOW = ("MISCONF", "BUSY ", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
 def connect(url: str) -> redis.Redis:
     """Make a client for `url`; nothing is sent yet.
 
+    Args:
+        url: See `redis_url`.
+
     Raises:
         ConfigurationError: The URL is no Redis URL.
     """
+    options: dict[str, Any] = {
+        "socket_timeout": _TIMEOUT_S,
+        "socket_connect_timeout": _CONNECT_TIMEOUT_S,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+        # Nothing that we send is unsafe to send twice: scripts check tokens and bits. Who has waited for a
+        # frozen server once is told so, and not kept waiting three times more.
+        "retry": Retry(
+            ExponentialWithJitterBackoff(base=0.2, cap=1.0),
+            _RETRIES,
+            supported_errors=(refusal.ConnectionError, refusal.BusyLoadingError),
+        ),
+    }
+    if urlsplit(url).scheme == SENTINEL:
+        return _primary(SentinelAddress.parse(url), options)
     try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=5.0,
-            socket_keepalive=True,
-            health_check_interval=15,
-            # Nothing that we send is unsafe to send twice: scripts check tokens and bits.
-            retry_on_error=[refusal.BusyLoadingError],
-        )
+        return redis.Redis.from_url(url, **options)
     except ValueError:
         # The error's words may hold a part of the password: one with a slash reads like a port.
         raise ConfigurationError(
@@ -55,8 +77,25 @@ def connect(url: str) -> redis.Redis:
         ) from None
 
 
+def _primary(address: SentinelAddress, options: dict[str, Any]) -> redis.Redis:
+    """Make a client that asks the Sentinels for the primary, whenever it connects."""
+    times = {"socket_timeout": _SENTINEL_TIMEOUT_S, "socket_connect_timeout": _SENTINEL_TIMEOUT_S}
+    asking = {**times, "retry": Retry(NoBackoff(), 0), **address.sentinel_options}
+    sentinels: Any = Sentinel(list(address.hosts), sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
+    found: redis.Redis = sentinels.master_for(
+        address.master,
+        db=address.database,
+        username=address.username,
+        password=address.password,
+        **options,
+    )
+    return found
+
+
 def server_name(client: redis.Redis) -> str:
-    """Host and port (or path) of the server, without credentials, for messages."""
+    """Host and port, path or Sentinels' name of the server, without credentials, for messages."""
+    if isinstance(client.connection_pool, SentinelConnectionPool):
+        return f"the primary {client.connection_pool.service_name!r}"
     options = client.connection_pool.connection_kwargs
     return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
 
@@ -79,15 +118,26 @@ def redis_errors(where: str) -> Iterator[None]:
     except refusal.OutOfMemoryError as error:
         _unquoted(error)
         raise _full(where) from error
-    except (refusal.AuthenticationError, refusal.NoPermissionError) as error:
+    except refusal.NoPermissionError as error:
+        raise ConfigurationError(
+            f"Redis at {where} does not let the user of BATCHLINE_REDIS_URL do this ({_unquoted(error)}); "
+            "docs/security.md lists the rights that each process needs"
+        ) from error
+    except refusal.AuthenticationError as error:
         raise ConfigurationError(
             f"Redis at {where} refuses the user or password of BATCHLINE_REDIS_URL"
         ) from error
     except (refusal.ReadOnlyError, refusal.MasterDownError) as error:
         raise QueueUnavailableError(
-            f"Redis at {where} is a read-only replica; use the primary's address"
+            f"Redis at {where} is a read-only replica; use the primary's address, "
+            "or sentinel://… which finds it"
         ) from error
-    except (refusal.ConnectionError, refusal.TimeoutError) as error:
+    except refusal.TimeoutError as error:
+        raise QueueUnavailableError(
+            f"Redis at {where} does not answer within {_TIMEOUT_S:g} s; "
+            "it is frozen, overloaded or cut off: look at the server, and call again"
+        ) from error
+    except refusal.ConnectionError as error:
         raise QueueUnavailableError(
             f"Redis at {where} cannot be reached ({type(error).__name__}); "
             "start it, or correct BATCHLINE_REDIS_URL"
@@ -122,8 +172,10 @@ def open_ledger(url: str) -> redis.Redis:
         QueueUnavailableError, QueueFullError, ConfigurationError: See `redis_errors`.
         LedgerError: Another version of Batchline wrote this ledger.
     """
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise ConfigurationError("BATCHLINE_REDIS_URL must start with redis://, rediss:// or unix://")
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix", SENTINEL}:
+        raise ConfigurationError(
+            "BATCHLINE_REDIS_URL must start with redis://, rediss://, sentinel:// or unix://"
+        )
     client = connect(url)
     with redis_errors(server_name(client)):
         check_schema(client)
@@ -131,13 +183,16 @@ def open_ledger(url: str) -> redis.Redis:
 
 
 def check_schema(client: redis.Redis) -> None:
-    """Write our schema version, or compare it with the one that is there.
+    """Write our schema version where there is none, or compare it with the one that is there.
 
     Raises:
         LedgerError: They differ.
     """
-    client.set(keys.SCHEMA, keys.SCHEMA_VERSION, nx=True)
     found = client.get(keys.SCHEMA)
+    if found is None:
+        # Not before it was read: whoever may only read can use a ledger that is there.
+        client.set(keys.SCHEMA, keys.SCHEMA_VERSION, nx=True)
+        found = client.get(keys.SCHEMA)
     if found != str(keys.SCHEMA_VERSION).encode():
         raise LedgerError(
             f"the ledger has schema version {found!r}, this Batchline writes {keys.SCHEMA_VERSION}: "

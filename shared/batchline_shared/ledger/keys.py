@@ -24,16 +24,21 @@ from zlib import crc32
 
 __all__ = [
     "ALL_JOBS",
+    "FINDINGS",
+    "FOUND",
+    "LEDGER_ID",
     "LIST_SWEEP",
     "NUDGE",
     "PARTITIONS",
     "SCHEMA",
     "SCHEMA_VERSION",
     "STIR",
+    "SUSPECT",
     "TICK",
     "admission",
     "admission_prefix",
     "again",
+    "aside",
     "asked",
     "attempts",
     "batch_shard",
@@ -61,6 +66,7 @@ __all__ = [
     "ready",
     "reasks",
     "shards",
+    "strangers",
     "sweep",
     "tally",
     "work",
@@ -78,6 +84,18 @@ PREFIX: Final = "batchline"
 SCHEMA: Final = f"{PREFIX}:schema"
 """String: `SCHEMA_VERSION`. Whoever connects first writes it. No TTL."""
 
+LEDGER_ID: Final = f"{PREFIX}:ledger-id"
+"""String: 16 random hex digits that batches bear at their providers, made by the first worker. No TTL: with
+another one, batches from before would count as another installation's. A worker that finds another one than
+it began with knows that the ledger was wiped or replaced."""
+
+FINDINGS: Final = f"{PREFIX}:audit:findings"
+"""Hash: `account batch` → JSON of what an audit found (`audit_records.Finding`). Workers write it, and keep
+the newest 500 by `FOUND`. No TTL."""
+
+FOUND: Final = f"{PREFIX}:audit:found"
+"""Sorted set: `account batch` → when it was found last. As `FINDINGS`."""
+
 ALL_JOBS: Final = f"{PREFIX}:jobs"
 """Sorted set: job id → time of creation. The client adds at enqueue, before the job is committed,
 so that a committed job is always listed; readers, and a sweep, drop ids without a record. No TTL."""
@@ -88,6 +106,10 @@ LIST_SWEEP: Final = f"{PREFIX}:sweep-list"
 TICK: Final = f"{PREFIX}:tick"
 """String: taken with SET NX PX by the process whose tick this is. TTL: one tick, so that any number of
 beats and workers make one tick per interval. Losing it costs a superfluous tick."""
+
+SUSPECT: Final = f"{PREFIX}:suspect"
+"""String: `stage member`, of work that is handled although several workers have died over it. Meanwhile no
+other such work is, so that the innocent do not die with the guilty. TTL: a lease, renewed with it."""
 
 NUDGE: Final = f"{PREFIX}:nudge:%s"
 """String by stage: taken with SET NX PX by whoever sends a nudge. TTL: well under a tick; it keeps
@@ -141,6 +163,15 @@ def batch_shard(route: str, batch_id: str) -> str:
     otherwise. Losing it costs the wait for the next poll.
     """
     return f"{PREFIX}:batch:{route}:{batch_id}"
+
+
+def strangers(route: str) -> str:
+    """Sorted set: provider batch id → when an audit read its results, and found them to be nobody's here.
+
+    Only for accounts whose provider keeps no marks: so that each is read once. Members older than the audit's
+    window are dropped with each write. No TTL of its own; losing it costs reading again.
+    """
+    return f"{PREFIX}:strangers:{route}"
 
 
 def meta(job_id: str) -> str:
@@ -278,7 +309,7 @@ def delivery(job_id: str, kind: str, number: int) -> str:
 
 
 def due(partition: int, stage: str) -> str:
-    """Sorted set: job, shard, timer or delivery → when a worker should next look at it, in one of the stages.
+    """Sorted set: job, shard, timer, delivery or audit → when a worker should look at it, in one stage.
 
     A lease moves the score to the end of the lease, which makes it its own
     redelivery. No TTL: losing it loses work.
@@ -287,13 +318,13 @@ def due(partition: int, stage: str) -> str:
 
 
 def work(partition: int, member: str) -> str:
-    """Hash: a work record; see `work_records`, `deadlines` for timers, and `delivery_records`.
+    """Hash: a work record; see `work_records`, `deadlines` for timers, `delivery_records`, `audit_records`.
 
     Written only by scripts that check the lease's token; a rider's also by those that check that it rides in
     the carrier whose worker calls them. TTL: none while the job lives, `retention_s` after, so that an audit
     can still pair batches. With a job that is deleted its work goes at once, but for shards whose files are
     still at the provider: those are due for cleaning up, and go within two days. A timer goes
-    when it has been seen to, or the job ends.
+    when it has been seen to, or the job ends. An account's audit stays, one for each account.
     """
     return work_prefix(partition) + member
 
@@ -337,6 +368,16 @@ def berths(partition: int, carrier: str) -> str:
 def berths_prefix(partition: int) -> str:
     """What the key of every carrier's berths in a partition starts with."""
     return f"{PREFIX}:{{p{partition}}}:berths:"
+
+
+def aside(partition: int) -> str:
+    """Hash: `stage member` → `milliseconds reason`: work that nobody looks at until a person says so.
+
+    Its record cannot be read, or handling it ended too many workers (`set_aside`). It is in no due set; its
+    own keys stay as they were. As many fields as there is such work; those whose work has ended or gone are
+    swept once a minute. No TTL: losing it hides what waits for a person.
+    """
+    return f"{PREFIX}:{{p{partition}}}:aside"
 
 
 def tally(partition: int) -> str:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.deadlines import JobTimer
 from batchline_shared.ledger.delivery_records import DeliveryWork
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.scripts import Scripts
+from batchline_shared.ledger.set_aside import SetAside
 from batchline_shared.ledger.work_records import JobWork, ShardWork, Stage
 
 if TYPE_CHECKING:
@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from batchline_shared.ledger.audit_records import AuditWork
+    from batchline_shared.ledger.deadlines import JobTimer
+
+    _Member = ShardWork | JobWork | JobTimer | DeliveryWork | AuditWork
+
 __all__ = ["Advanced", "Leasing", "advanced", "flat"]
 
-_Work = TypeVar("_Work", JobWork, ShardWork, JobTimer, DeliveryWork)
+_Work = TypeVar("_Work")
 
 _log = logging.getLogger("batchline.ledger")
 
@@ -56,6 +61,7 @@ class Leasing:
         self._client: Any = client
         self._scripts = Scripts(client)
         self._durability = Durability(client, enabled=durable)
+        self._aside = SetAside(client)
         self.lease_s = lease_s
         self._lease_ms = int(lease_s * 1000)
 
@@ -77,34 +83,69 @@ class Leasing:
     def _leased(
         self, stage: Stage, limit: int, read: Callable[[str, dict[bytes, bytes]], _Work]
     ) -> list[_Work]:
-        leased = []
-        for partition, member, record in self._lease(stage, limit):
-            try:
-                leased.append(read(member, record))
-            except LedgerError as error:
-                _log.error("set aside, and not looked at any more: %s", error)
-                self._client.zrem(keys.due(partition, stage), member)
-        return leased
+        while taken := self._lease(stage, limit):
+            leased = [work for one in taken if (work := self._readable(stage, read, *one)) is not None]
+            if leased:
+                return leased
+        return []
 
-    def _lease(self, stage: Stage, limit: int) -> list[tuple[int, str, dict[bytes, bytes]]]:
-        taken: list[tuple[int, str, dict[bytes, bytes]]] = []
+    def _readable(
+        self,
+        stage: Stage,
+        read: Callable[[str, dict[bytes, bytes]], _Work],
+        partition: int,
+        member: bytes,
+        record: dict[bytes, bytes],
+    ) -> _Work | None:
+        try:
+            return read(member.decode(), record)
+        except (LedgerError, UnicodeDecodeError) as error:
+            reason = str(error) if isinstance(error, LedgerError) else "its name is none of ours"
+            _log.error("set aside, and not looked at any more: %s", reason)
+            self._aside.put(partition, stage, member, reason)
+            return None
+
+    def _lease(self, stage: Stage, limit: int) -> list[tuple[int, bytes, dict[bytes, bytes]]]:
+        taken: list[tuple[int, bytes, dict[bytes, bytes]]] = []
         # A random first partition, so that competing workers do not queue at the same one.
         start = random.randrange(keys.PARTITIONS)  # noqa: S311 - spreading load, no secret
         for offset in range(keys.PARTITIONS):
             partition = (start + offset) % keys.PARTITIONS
             _, rows = self._scripts.lease(
                 keys=[keys.due(partition, stage)],
-                args=[keys.work_prefix(partition), limit - len(taken), self._lease_ms],
+                args=[keys.work_prefix(partition), limit - len(taken), self._lease_ms, len(taken)],
             )
             for member, fields in zip(rows[::2], rows[1::2], strict=True):
-                record = dict(zip(fields[::2], fields[1::2], strict=True))
-                taken.append((partition, member.decode(), record))
-            if len(taken) >= limit:
+                taken.append((partition, member, dict(zip(fields[::2], fields[1::2], strict=True))))
+            # One that has crashed is handled alone.
+            if len(taken) >= limit or (taken and b"crashes" in taken[-1][2]):
                 break
         return taken
 
-    def renew(self, member: ShardWork | JobWork | DeliveryWork, stage: Stage) -> bool:
+    def enter_alone(self, member: ShardWork | JobWork, stage: Stage) -> bool:
+        """Have no other suspect handled while this one is (`keys.SUSPECT`); False: another one is."""
+        me = _suspect(member, stage)
+        held = self._scripts.claim(keys=[keys.SUSPECT], args=[me, me, max(1, int(self.lease_s))])
+        return bool(held.decode() == me)
+
+    def leave_alone(self, member: ShardWork | JobWork, stage: Stage) -> None:
+        """Let the next suspect be handled; safe to call for any."""
+        self._scripts.unclaim(keys=[keys.SUSPECT], args=[_suspect(member, stage)])
+
+    def put_off(self, member: ShardWork | JobWork, stage: Stage, delay_s: float) -> None:
+        """Give the lease of a suspect back that was not handled: its crashes still count."""
+        partition = self._partition(member)
+        where = [keys.work(partition, member.id), keys.due(partition, stage)]
+        self._scripts.put_off(keys=where, args=[member.id, member.token, int(delay_s * 1000)])
+
+    def set_aside(self, member: _Member, stage: Stage, reason: str) -> bool:
+        """Have nobody look at what was leased until a person says so; False when the lease is lost."""
+        return self._aside.put(self._partition(member), stage, member.id, reason, token=member.token)
+
+    def renew(self, member: _Member, stage: Stage) -> bool:
         """Lengthen a lease by its full time; False when it is lost."""
+        if isinstance(member, ShardWork | JobWork) and member.is_suspect:
+            self.enter_alone(member, stage)
         partition = self._partition(member)
         return bool(
             self._scripts.renew(
@@ -130,7 +171,7 @@ class Leasing:
         return {stage: sum(counts[i * each : (i + 1) * each]) for i, stage in enumerate(Stage)}
 
     @staticmethod
-    def _partition(member: ShardWork | JobWork | DeliveryWork) -> int:
+    def _partition(member: _Member) -> int:
         return keys.partition_of(member.id if isinstance(member, JobWork) else member.job_id)
 
     def _call(
@@ -180,6 +221,10 @@ class Leasing:
     ) -> Advanced | None:
         call = self._call(member, kind, state, stage, next_stage, delay_s, fields, keep=keep)
         return advanced(self._scripts.advance(**call))
+
+
+def _suspect(member: ShardWork | JobWork, stage: Stage) -> str:
+    return f"{stage} {member.id}"
 
 
 def advanced(reply: list[int]) -> Advanced | None:

@@ -25,6 +25,8 @@ class Overview(NamedTuple):
     """`succeeded`, `errored` → requests of ended jobs."""
     oldest_due_s: dict[str, float]
     """Stage → seconds for which its oldest work has been due; 0 when nothing is."""
+    set_aside: int = 0
+    """Jobs, shards and others that nobody looks at until a person says so (`set_aside`)."""
 
     @property
     def open_jobs(self) -> int:
@@ -42,6 +44,8 @@ def overview(client: Redis) -> Overview:
         for stage in Stage:
             for partition in range(keys.PARTITIONS):
                 pipe.zrange(keys.due(partition, stage), 0, 0, withscores=True)
+        for partition in range(keys.PARTITIONS):
+            pipe.hlen(keys.aside(partition))
         replies = pipe.execute()
     counts: dict[str, int] = {}
     for tally in replies[: keys.PARTITIONS]:
@@ -61,7 +65,8 @@ def overview(client: Redis) -> Overview:
     # A state that nothing is in is a 0 on a chart, not a gap; `in_doubt` most of all.
     shards = {str(state): 0 for state in ShardState} | _group(counts, "shard.")
     requests = {"succeeded": 0, "errored": 0} | _group(counts, "request.")
-    return Overview(jobs, shards, requests, oldest)
+    set_aside = sum(replies[-keys.PARTITIONS :])
+    return Overview(jobs, shards, requests, oldest, set_aside)
 
 
 def _group(counts: dict[str, int], prefix: str) -> dict[str, int]:

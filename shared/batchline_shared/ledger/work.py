@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.deadlines import timer_of
+from batchline_shared.ledger.decisions import Resolved
 from batchline_shared.ledger.leasing import Advanced, advanced, flat
 from batchline_shared.ledger.shard_making import ShardMaking
 from batchline_shared.ledger.timers import timer_keys
 from batchline_shared.ledger.work_records import JobWork, ShardState, ShardWork, Stage, job_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batchline_shared.ledger.delivery_records import Ending
 
@@ -171,12 +172,17 @@ class WorkQueue(ShardMaking):
     def shards_of(self, job_id: str) -> list[ShardWork]:
         """All shards of a job, in order."""
         partition = keys.partition_of(job_id)
-        names = [name.decode() for name in self._client.zrange(keys.shards(partition, job_id), 0, -1)]
+        names = self.shard_ids(job_id)
         with self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(keys.work(partition, name))
             records = pipe.execute()
         return [ShardWork.read(name, record) for name, record in zip(names, records, strict=True) if record]
+
+    def shard_ids(self, job_id: str) -> list[str]:
+        """The ids of all shards of a job, in order."""
+        key = keys.shards(keys.partition_of(job_id), job_id)
+        return [name.decode() for name in self._client.zrange(key, 0, -1)]
 
     def shard(self, shard_id: str) -> ShardWork | None:
         """One shard as it is now; None when it is gone."""
@@ -245,6 +251,19 @@ class WorkQueue(ShardMaking):
                 ],
                 args=[shard.id, shard.token, shard.job_id, *flat(fields)],
             )
+        )
+
+    def resolve(
+        self, shard: str, decision: str, *, states: Collection[ShardState] = (ShardState.IN_DOUBT,)
+    ) -> Resolved:
+        """Note what was decided of a shard in doubt (`decisions`), for a worker; safe to repeat.
+
+        Only an audit, which has proof, decides in other `states`.
+        """
+        partition = keys.partition_of(job_of(shard))
+        where = [keys.work(partition, shard), keys.due(partition, Stage.SUBMIT)]
+        return Resolved(
+            self._scripts.resolve_shard(keys=where, args=[shard, decision, f",{','.join(states)},"])
         )
 
     def reopen_shard(self, job: JobWork, shard: ShardWork) -> bool:

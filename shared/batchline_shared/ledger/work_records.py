@@ -25,6 +25,12 @@ _JOB = "job_"
 
 _POOL = "pool-"
 
+_SUSPECT_FROM = 2
+"""Crashes in a row from which on something is handled with no other such work anywhere: one may be chance."""
+
+_JOB_STATES = {name.encode(): name for name in ("plan", "wait", "settle", "closed")}
+"""Those of a job's work; see `docs/state_machine.md`."""
+
 
 def shard_id(job_id: str, number: int | str) -> str:
     """The id of a job's shard or a pool's carrier: at most 40 of `[a-z0-9-]`; no number: how all begin."""
@@ -49,6 +55,7 @@ class Stage(StrEnum):
     DEADLINE = "deadline"
     LIVE = "live"
     NOTIFY = "notify"
+    AUDIT = "audit"
 
 
 class ShardState(StrEnum):
@@ -93,6 +100,13 @@ class JobWork:
     """Shards that have not ended."""
     waited: int
     """How often planning has waited for a retry that does not end."""
+    crashes: int
+    """Leases in a row that ran out, as of a shard."""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be what kills its workers."""
+        return self.crashes >= _SUSPECT_FROM
 
     @classmethod
     def read(cls, member: str, record: Mapping[bytes, bytes]) -> Self:
@@ -105,13 +119,14 @@ class JobWork:
             return cls(
                 id=member,
                 token=as_text(record, b"token"),
-                state=record[b"state"].decode(),
+                state=_JOB_STATES[record[b"state"]],
                 cursor=as_text(record, b"cursor") or "0,0",
                 next_shard=as_int(record, b"next_shard"),
                 sparse=record.get(b"sparse") == b"1",
                 cancel=record.get(b"cancel") == b"1",
                 open=as_int(record, b"open"),
                 waited=as_int(record, b"waited"),
+                crashes=as_int(record, b"crashes"),
             )
         except (KeyError, ValueError) as error:
             raise LedgerError(
@@ -165,6 +180,15 @@ class Manifest(NamedTuple):
     def fields(self) -> dict[str, bytes | int]:
         """As fields of a shard's record."""
         return {"segment": self.segment.encode(), "inputs": self.inputs, "tokens": self.tokens}
+
+
+def _owner(shard: str, record: Mapping[bytes, bytes]) -> str:
+    """The job or pool that a shard's record names, which its id has to agree with: keys are made of it."""
+    owner = record[b"job"].decode()
+    if owner != job_of(shard):
+        msg = "another owner"
+        raise ValueError(msg)
+    return owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +250,21 @@ class ShardWork:
     """When the provider first refused to take the shard; 0 if it has not."""
     created_ms: int
     message: str
+    decision: str
+    """What was decided of it and is to be carried out (`decisions`); mostly empty."""
+    crashes: int
+    """Leases in a row that ran out: whoever held them died over it, or never came to an end."""
+    quarantine: str
+    """Why it is set aside (`set_aside`); empty where it is not."""
     ride: Ride | None = None
     """Where it rides, if it shares another's batch: a rider."""
     carriage: Carriage | None = None
     """What its riders agree in, if it is a carrier; `job_id` is its pool then, and `segment` counts rows."""
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be what kills its workers."""
+        return self.crashes >= _SUSPECT_FROM
 
     @property
     def requests(self) -> int:
@@ -257,8 +292,8 @@ class ShardWork:
             return cls(
                 id=member,
                 token=as_text(record, b"token"),
-                state=as_text(record, b"state"),
-                job_id=record[b"job"].decode(),
+                state=ShardState(as_text(record, b"state")),
+                job_id=_owner(member, record),
                 route=as_text(record, b"route"),
                 segment=Segment.decode(record[b"segment"]),
                 inputs=as_int(record, b"inputs"),
@@ -289,6 +324,9 @@ class ShardWork:
                 refused_ms=as_int(record, b"refused_ms"),
                 created_ms=as_int(record, b"created_ms"),
                 message=as_text(record, b"message"),
+                decision=as_text(record, b"decision"),
+                crashes=as_int(record, b"crashes"),
+                quarantine=as_text(record, b"quarantine"),
                 ride=Ride.read(record),
                 carriage=Carriage.read(record),
             )

@@ -291,6 +291,17 @@ def test_what_is_woken_while_it_is_leased_is_due_when_it_is_given_back(queue: Wo
     assert len(queue.lease_shards(Stage.SUBMIT, 1)) == 1
 
 
+def test_a_batch_that_is_hinted_at_while_it_is_polled_is_polled_again_at_once(queue: WorkQueue) -> None:
+    (shard_id,) = planned(queue, 1)
+    queue.release(take(queue), ShardState.SUBMITTED, (Stage.SUBMIT, Stage.POLL), 0)
+    (polled,) = queue.lease_shards(Stage.POLL, 1)
+    assert not queue.hasten_poll(shard_id)
+
+    queue.release(polled, ShardState.SUBMITTED, (Stage.POLL, Stage.POLL), 60)
+
+    assert [shard.id for shard in queue.lease_shards(Stage.POLL, 1)] == [shard_id]
+
+
 def test_waking_does_not_take_a_shard_out_of_another_stage(queue: WorkQueue) -> None:
     (shard_id,) = planned(queue, 1)
     queue.release(take(queue), ShardState.SUBMITTED, (Stage.SUBMIT, Stage.POLL), 60)

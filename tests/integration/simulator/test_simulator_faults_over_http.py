@@ -128,6 +128,48 @@ def test_signal_hits_the_process_between_accept_and_reply(simulator: SimulatorPr
     assert created(simulator, file_id) == 1
 
 
+def test_signal_without_a_process_hits_the_caller(simulator: SimulatorProcess) -> None:
+    simulator.arm({"call": "batches.list", "kind": "signal"})
+    script = (
+        "import sys, urllib.request as web\n"
+        "web.urlopen(web.Request(sys.argv[1], headers={'Authorization': 'Bearer k'}))"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", script, f"{simulator.base_url}/batches"])
+
+    assert caller.wait(10) == -9
+
+
+def test_half_a_reply_comes_after_the_whole_effect(simulator: SimulatorProcess, bench: Any) -> None:
+    file_id = bench.upload([bench.row("r")])
+    simulator.arm({"call": "batches.create", "kind": "half_reply"})
+    with pytest.raises(json.JSONDecodeError):
+        bench.create_from(file_id)
+
+    assert created(simulator, file_id) == 1
+
+
+def test_shifting_pages_are_short_and_overlap(simulator: SimulatorProcess, bench: Any) -> None:
+    ids = [bench.create_from(bench.upload([bench.row("r")])).id for _ in range(4)][::-1]
+    simulator.arm({"call": "batches.list", "kind": "shifting_pages", "times": 2})
+    first = bench.client.batches.list(limit=100)
+    second = bench.client.batches.list(limit=100, after=first.data[-1].id)
+
+    assert [batch.id for batch in first.data] == ids[:3]
+    assert [batch.id for batch in second.data][:2] == ids[2:4]
+    assert first.has_more
+
+
+def test_what_reads_a_batchs_results_has_in_its_path_what_the_simulator_names(
+    simulator: SimulatorProcess, bench: Any
+) -> None:
+    batch = bench.run([bench.row("r")])
+    bench.lines(batch.output_file_id)
+    told = next(told for told in simulator.batches() if told["id"] == batch.id)
+
+    assert told["results"] == [batch.output_file_id]
+    assert batch.output_file_id in simulator.calls("files.content")[-1]["path"]
+
+
 def test_file_is_not_found_though_it_is_there(simulator: SimulatorProcess, bench: Any) -> None:
     simulator.arm({"call": "batches.create", "kind": "cannot_find_file"})
     file_id = bench.upload([bench.row("r")])

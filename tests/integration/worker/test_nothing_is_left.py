@@ -38,6 +38,8 @@ FAILED_AS_A_WHOLE = {"openai": "cannot_find_file", "google": "system_error", "ge
 
 FOREVER = [
     re.escape(keys.SCHEMA),
+    re.escape(keys.LEDGER_ID),
+    r"batchline:\{p[0-7]\}:(due:audit|work:audit~\w+)",
     r"batchline:\{p[0-7]\}:tally",
     r"batchline:batches:anthropic",
     r"batchline:\{r:\w+\}:admission:state",

@@ -47,6 +47,8 @@ JOB = {
     "cancel": "",
     "retry_failed": "error_types=None",
     "reask": "",
+    "release": "shard=None, *, give_up=False",
+    "resolve": "shard, *, batch_id, timeout_s=60.0",
     "delete": "*, force=False, timeout_s=None",
 }
 

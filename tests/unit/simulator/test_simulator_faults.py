@@ -32,11 +32,12 @@ ANSWER = Answer('{"a":"two words"}')
     [
         {"call": "batches.created", "kind": "drop_after"},
         {"call": "batches.list", "kind": "expire"},
-        {"call": "batches.create", "kind": "signal"},
+        {"call": "batches.create", "kind": "shifting_pages"},
         {"call": "row", "kind": "refusal", "times": 2},
+        {"call": "row", "kind": "refusal", "match": "row-1"},
         {"call": "row", "kind": "refusal", "often": 2},
     ],
-    ids=["call", "kind of another call", "signal without pid", "times for rows", "unknown field"],
+    ids=["call", "kind of another call", "list's kind", "times for rows", "path of rows", "unknown field"],
 )
 def test_wrong_fault_is_refused_when_it_is_armed(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
@@ -47,6 +48,13 @@ def test_fault_without_a_rate_strikes_once() -> None:
     board = FaultBoard([Fault(call="files.list", kind="html")], seed=0)
 
     assert [set(board.draw("files.list")) for _ in range(3)] == [{"html"}, set(), set()]
+
+
+def test_fault_with_a_part_of_a_path_strikes_calls_of_that_path_only() -> None:
+    board = FaultBoard([Fault(call="files.content", kind="html", match="file-2")], seed=0)
+
+    assert board.draw("files.content", "/v1/files/file-1/content") == {}
+    assert set(board.draw("files.content", "/v1/files/file-2/content")) == {"html"}
 
 
 def test_fault_with_a_rate_never_wears_out() -> None:

@@ -25,10 +25,15 @@ def bench(**settings: Any) -> WorkerBench:
 
 
 def stored(work: WorkerBench) -> set[bytes]:
-    """Every key but those of the whole ledger: its version, gauges, marks of nudges, an account's limits."""
-    whole = {keys.SCHEMA.encode(), *(keys.tally(n).encode() for n in range(keys.PARTITIONS))}
+    """Every key but those of the whole ledger: version, gauges, nudges, an account's limits and audit."""
+    whole = {
+        keys.SCHEMA.encode(),
+        keys.LEDGER_ID.encode(),
+        *(keys.tally(n).encode() for n in range(keys.PARTITIONS)),
+    }
     # Of these, only what no shard has a share in: who holds room or waits for some is a leak.
     whole |= {name.encode() for name in keys.admission("openai")[3:]}
+    whole |= {name for name in work.redis.keys("*") if name.endswith((b":due:audit", b":work:audit~openai"))}
     return {name for name in work.redis.keys("*") if name not in whole and b":nudge:" not in name}
 
 

@@ -7,14 +7,15 @@ application's are where Celery puts them by default, so that an app without any 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 
-from batchline_shared.broker import BROKER_OPTIONS, NO_PATIENCE
+from batchline_shared.broker import NO_PATIENCE, broker_settings
 from batchline_shared.errors import InvalidInputError
 from batchline_shared.hooks import parse_task
 from batchline_shared.ledger import DeliveryError
+from batchline_shared.redis_url import is_redis
 from batchline_worker.hooks.base import Attempt
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from batchline_worker.hooks.base import Message
 
 __all__ = ["TaskSender"]
-
-_REDIS: Final = ("redis://", "rediss://", "redis+socket://")
 
 
 class TaskSender:
@@ -67,9 +66,9 @@ class TaskSender:
 
 def _app(settings: Settings) -> Any:
     broker_url = settings.on_complete.broker_url or settings.effective_broker_url
-    app = Celery("batchline-hooks", broker=broker_url, set_as_current=False)
+    app = Celery("batchline-hooks", set_as_current=False)
     options: dict[str, Any] = dict(NO_PATIENCE)
-    if broker_url.startswith(_REDIS):
-        options |= {**BROKER_OPTIONS, "global_keyprefix": settings.on_complete.key_prefix}
-    app.conf.update(task_serializer="json", result_backend=None, broker_transport_options=options)
+    if is_redis(broker_url):
+        options["global_keyprefix"] = settings.on_complete.key_prefix
+    app.conf.update(task_serializer="json", result_backend=None, **broker_settings(broker_url, **options))
     return app

@@ -108,6 +108,13 @@ class AnthropicProvider:
                 break
         return sorted(found, key=lambda batch: batch.created_at_s or 0.0)
 
+    def listed(self, since_s: float) -> Iterator[list[RemoteBatch]]:
+        """See `Provider.listed`."""
+        for page in self._pages():
+            yield page.batches
+            if page.reaches_back(since_s):
+                return
+
     def poll(self, batch_id: str) -> RemoteBatch:
         """See `Provider.poll`."""
         return self._again(

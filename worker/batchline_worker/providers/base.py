@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BROKEN_OFF",
+    "LEDGER_MARK",
     "SHARD_MARK",
     "BatchPhase",
     "LineError",
@@ -30,6 +31,9 @@ __all__ = [
 
 SHARD_MARK = "batchline_shard"
 """Metadata key that says whose a batch is; without it a lost reply could not be told from a lost call."""
+
+LEDGER_MARK = "batchline_ledger"
+"""The same for the ledger whose shard it is: several installations may share an account."""
 
 BROKEN_OFF = "broken_off"
 """Code of a `ProviderUnavailableError` of `lines`: a whole download whose last line is no JSON."""
@@ -95,6 +99,8 @@ class Submission:
     """What `upload` returned; empty where the provider takes no files."""
     buffer: BinaryIO | None = None
     """The JSONL, for a provider that takes no files; sent from its start."""
+    ledger_id: str = ""
+    """The ledger of the shard (`ledger.identity`): a further mark, of 16 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,8 @@ class RemoteBatch:
     """The uploaded file that it runs."""
     shard_id: str | None = None
     """Our mark; None on a batch that is not ours, or where the provider keeps no marks."""
+    ledger_id: str | None = None
+    """The mark of the ledger that made it; None where there is none, as on batches of earlier versions."""
     send_again: SendAgain | None = None
     """Why and how a batch that failed should be sent again; None: the same would fail again, or rows ran."""
     enqueued_limit_tokens: int | None = None
@@ -241,6 +249,13 @@ class Provider(Protocol):
         Complete or raises: an empty list means that the provider showed every batch
         since `since_s` and none was ours. A batch created a moment ago may not be
         listed yet, so an empty list proves something only after a quiet period.
+        """
+        ...
+
+    def listed(self, since_s: float) -> Iterator[list[RemoteBatch]]:
+        """List the account's batches that were created since a time, a page at a time; some may be older.
+
+        Complete or raises, as `find`.
         """
         ...
 

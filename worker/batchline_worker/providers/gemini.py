@@ -122,7 +122,7 @@ class GeminiProvider:
     def create(self, submission: Submission) -> RemoteBatch:
         """See `Provider.create`."""
         config: dict[str, Any] = {
-            "display_name": display_name(submission.shard_id),
+            "display_name": display_name(submission.shard_id, submission.ledger_id),
             "http_options": {"timeout": milliseconds(self._create_timeout_s)},
         }
         return self._batch(
@@ -140,6 +140,11 @@ class GeminiProvider:
             if batch.shard_id == search.shard_id or batch.input_file_id == search.file_id != ""
         ]
         return sorted(found, key=lambda batch: batch.created_at_s or 0.0)
+
+    def listed(self, since_s: float) -> Iterator[list[RemoteBatch]]:
+        """See `Provider.listed`. There is no filter, and the order is not documented: all pages are read."""
+        del since_s
+        return self._pages()
 
     def poll(self, batch_id: str) -> RemoteBatch:
         """See `Provider.poll`."""

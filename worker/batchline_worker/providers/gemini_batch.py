@@ -13,7 +13,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from batchline_worker.providers.base import SHARD_MARK, BatchPhase, RemoteBatch, SendAgain
+from batchline_worker.providers.base import LEDGER_MARK, SHARD_MARK, BatchPhase, RemoteBatch, SendAgain
 from batchline_worker.providers.google_batch import job_errors, seconds
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ _INTERNAL: Final = 13
 """Code of google.rpc.Code."""
 
 
-def display_name(shard_id: str) -> str:
+def display_name(shard_id: str, ledger_id: str = "") -> str:
     """The name by which a batch of ours is known: there are no labels here."""
-    return f"{SHARD_MARK}={shard_id}"
+    return f"{SHARD_MARK}={shard_id}" + (f";{LEDGER_MARK}={ledger_id}" if ledger_id else "")
 
 
 def is_batch_name(name: str) -> bool:
@@ -83,7 +83,8 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         errors=errors,
         created_at_s=seconds(batch.get("createTime")),
         input_file_id=_file(_mapping(batch.get("inputConfig")).get("fileName")),
-        shard_id=_mark(_text(batch.get("displayName"))),
+        shard_id=_marks(_text(batch.get("displayName"))).get(SHARD_MARK),
+        ledger_id=_marks(_text(batch.get("displayName"))).get(LEDGER_MARK),
         send_again=SendAgain.BROKEN if broken and not completed + failed else None,
     )
 
@@ -112,6 +113,9 @@ def _files(*outputs: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _mark(name: str) -> str | None:
-    prefix = display_name("")
-    return name.removeprefix(prefix) if name.startswith(prefix) else None
+def _marks(name: str) -> dict[str, str]:
+    """What `display_name` wrote; nothing on a name that is not ours."""
+    if not name.startswith(f"{SHARD_MARK}="):
+        return {}
+    pairs = (part.partition("=") for part in name.split(";"))
+    return {mark: value for mark, _, value in pairs}

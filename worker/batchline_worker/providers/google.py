@@ -136,16 +136,23 @@ class GoogleProvider:
 
     def find(self, search: Search) -> list[RemoteBatch]:
         """See `Provider.find`. The model is not known here, so every place where it may run is looked at."""
-        configured = self._set_location(search.file_id)
-        since = datetime.fromtimestamp(max(0.0, search.since_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         found = [
             batch
-            for location in ([configured] if configured else DEFAULT_LOCATIONS)
-            for page in self._pages(location, f'createTime>="{since}"')
+            for page in self._since(search.since_s, search.file_id)
             for batch in page
             if batch.shard_id == search.shard_id or batch.input_file_id == search.file_id != ""
         ]
         return sorted(found, key=lambda batch: batch.created_at_s or 0.0)
+
+    def listed(self, since_s: float) -> Iterator[list[RemoteBatch]]:
+        """See `Provider.listed`. Every place where a model may run is looked at."""
+        return self._since(since_s, "")
+
+    def _since(self, since_s: float, file_id: str) -> Iterator[list[RemoteBatch]]:
+        configured = self._set_location(file_id)
+        since = datetime.fromtimestamp(max(0.0, since_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for location in [configured] if configured else DEFAULT_LOCATIONS:
+            yield from self._pages(location, f'createTime>="{since}"')
 
     def poll(self, batch_id: str) -> RemoteBatch:
         """See `Provider.poll`."""

@@ -14,7 +14,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, RemoteBatch, SendAgain
+from batchline_worker.providers.base import (
+    LEDGER_MARK,
+    SHARD_MARK,
+    BatchPhase,
+    LineError,
+    RemoteBatch,
+    SendAgain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +95,7 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         created_at_s=seconds(body.get("createTime")),
         input_file_id=_input(body.get("inputConfig")),
         shard_id=_mark(body),
+        ledger_id=_text(_mapping(body.get("labels")).get(LEDGER_MARK)) or None,
         send_again=_send_again(errors) if phase is BatchPhase.FAILED and not completed + failed else None,
     )
 
@@ -95,6 +103,8 @@ def remote_batch(body: Any) -> RemoteBatch | None:
 def job_config(submission: Submission, timeout_ms: int) -> dict[str, Any]:
     """Say what google-genai is to ask for besides model and input; labels have no argument of their own."""
     labels = {SHARD_MARK: label(submission.shard_id), "batchline_job": label(submission.job_id)}
+    if submission.ledger_id:
+        labels[LEDGER_MARK] = label(submission.ledger_id)
     folder = submission.file_id.rpartition("/")[0]
     return {
         "display_name": submission.shard_id,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TruncatedError", "complete_lines"]
 
+_MAX_LINE_BYTES = 256 * 1024 * 1024
+"""Longer than any answer. A download that goes on without a line end, as a compressed bomb, ends here."""
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,7 +34,8 @@ def complete_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         chunks: The content in pieces of any size. Memory holds one piece and one line.
 
     Raises:
-        TruncatedError: The last line is no JSON; every line before it has been given out.
+        TruncatedError: The last line is no JSON, or a line does not end; every line before it has been
+            given out.
     """
     held = b""
     for line in _lines(chunks):
@@ -61,11 +65,16 @@ def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
     # The pieces of an unfinished line are joined once, when it ends: adding each
     # chunk to the rest would copy a long line again and again.
     rest: list[bytes] = []
+    held_bytes = 0
     for chunk in chunks:
         head, newline, tail = chunk.rpartition(b"\n")
         if newline:
             rest.append(head)
             yield from b"".join(rest).split(b"\n")
             rest.clear()
+            held_bytes = 0
         rest.append(tail)
+        held_bytes += len(tail)
+        if held_bytes > _MAX_LINE_BYTES:
+            raise TruncatedError(f"a line does not end within {_MAX_LINE_BYTES} bytes")
     yield b"".join(rest)

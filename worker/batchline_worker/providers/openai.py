@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 import orjson
 
 from batchline_shared.errors import ProviderRejectedError, ProviderUnavailableError
-from batchline_worker.providers.base import BROKEN_OFF
+from batchline_worker.providers.base import BROKEN_OFF, LEDGER_MARK
 from batchline_worker.providers.jsonl import TruncatedError, complete_lines
 from batchline_worker.providers.listing import listed, polled
 from batchline_worker.providers.openai_batch import identifier, marks, remote_batch
@@ -116,7 +116,7 @@ class OpenAIProvider:
                 completion_window="24h",
                 endpoint=cast("Any", endpoint),
                 input_file_id=submission.file_id,
-                metadata=marks(submission.shard_id, {"batchline_job": submission.job_id}),
+                metadata=marks(submission.shard_id, self._others(submission)),
                 timeout=timeout,
             )
         )
@@ -133,6 +133,18 @@ class OpenAIProvider:
             # A server without lists has not said that there is no batch.
             raise ProviderUnavailableError(self.name, f"no list of batches: {error}") from error
         return sorted(ours, key=lambda batch: batch.created_at_s or 0.0)
+
+    def listed(self, since_s: float) -> Iterator[list[RemoteBatch]]:
+        """See `Provider.listed`."""
+        for page in self._pages():
+            yield page.batches
+            if page.reaches_back(since_s):
+                return
+
+    @staticmethod
+    def _others(submission: Submission) -> dict[str, str]:
+        ledger = {LEDGER_MARK: submission.ledger_id} if submission.ledger_id else {}
+        return {**ledger, "batchline_job": submission.job_id}
 
     def _is_sought(self, batch: RemoteBatch, search: Search) -> bool:
         """Compare mark and file; a batch that shows neither could be the one, so it cannot be told."""

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from batchline_worker.providers.base import SHARD_MARK, BatchPhase, LineError, RemoteBatch, SendAgain
+from batchline_worker.providers.base import (
+    LEDGER_MARK,
+    SHARD_MARK,
+    BatchPhase,
+    LineError,
+    RemoteBatch,
+    SendAgain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +104,7 @@ def remote_batch(body: Any) -> RemoteBatch | None:
         created_at_s=_seconds(body.get("created_at")),
         input_file_id=identifier(body.get("input_file_id")),
         shard_id=_text(_mapping(body.get("metadata")).get(SHARD_MARK)),
+        ledger_id=_text(_mapping(body.get("metadata")).get(LEDGER_MARK)),
         send_again=_send_again(errors) if phase is BatchPhase.FAILED else None,
         enqueued_limit_tokens=_enqueued_limit(errors, "tokens"),
         enqueued_limit_requests=_enqueued_limit(errors, "requests"),

@@ -13,6 +13,7 @@ import structlog
 from batchline_shared.errors import ProviderError
 from batchline_shared.ledger import ShardState, Stage
 from batchline_worker.backoff import delay_s
+from batchline_worker.stages.quarantine import due_shards, handling
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import ShardWork
@@ -36,9 +37,9 @@ _AGAIN = (Stage.CLEAN, Stage.CLEAN)
 
 def work(context: WorkerContext) -> int:
     """Clean up after one shard that is due."""
-    shards = context.work.lease_shards(Stage.CLEAN, 1)
+    shards = due_shards(context, Stage.CLEAN, 1)
     for shard in shards:
-        with context.leases.holding(shard, Stage.CLEAN):
+        with handling(context, shard, Stage.CLEAN):
             _clean(context, shard)
     return len(shards)
 

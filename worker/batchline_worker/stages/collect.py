@@ -24,6 +24,7 @@ from batchline_worker.stages.adopted_rows import AdoptedRows, adopted_rows
 from batchline_worker.stages.blaming import blamed_rows, refusal, said_of, without_blamed
 from batchline_worker.stages.closing import close, close_unanswered
 from batchline_worker.stages.poll import LOST_AFTER
+from batchline_worker.stages.quarantine import due_shards, handling
 from batchline_worker.stages.reconcile import dead_with
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ _MISSING = (ErrorType.MISSING, "the batch has ended and its results have no line
 
 def work(context: WorkerContext) -> int:
     """Collect one batch that has ended."""
-    shards = context.work.lease_shards(Stage.COLLECT, 1)
+    shards = due_shards(context, Stage.COLLECT, 1)
     for shard in shards:
-        with context.leases.holding(shard, Stage.COLLECT) as hold:
+        with handling(context, shard, Stage.COLLECT) as hold:
             _collect(context, shard, hold)
     return len(shards)
 

@@ -12,6 +12,7 @@ import structlog
 
 from batchline_shared.ledger import Stage
 from batchline_shared.ledger.records import STAGING
+from batchline_worker.stages.quarantine import handling
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import Deadline, JobTimer
@@ -29,7 +30,8 @@ def work(context: WorkerContext) -> int:
     """See to one deadline that has been reached."""
     timers = context.timers.lease(1)
     for timer in timers:
-        _reached(context, timer)
+        with handling(context, timer, Stage.DEADLINE):
+            _reached(context, timer)
     return len(timers)
 
 

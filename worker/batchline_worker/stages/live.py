@@ -21,6 +21,7 @@ from batchline_worker.cutting import chunk_infos
 from batchline_worker.landing import Lander, RowNames, lost_rows_of
 from batchline_worker.live_session import LOST, LiveSession
 from batchline_worker.reasking import Rounds
+from batchline_worker.stages.quarantine import due_shards, handling
 from batchline_worker.stages.refusing import MAX_WAIT_S, kind_of
 from batchline_worker.stages.telling import mark_started
 
@@ -41,9 +42,9 @@ _Words = tuple[ErrorType, str]
 
 def work(context: WorkerContext) -> int:
     """Ask the rows of one shard that is due."""
-    shards = context.work.lease_shards(Stage.LIVE, 1)
+    shards = due_shards(context, Stage.LIVE, 1)
     for shard in shards:
-        with context.leases.holding(shard, Stage.LIVE) as hold:
+        with handling(context, shard, Stage.LIVE) as hold:
             _work_on(context, shard, hold)
     return len(shards)
 

@@ -16,6 +16,7 @@ import structlog
 from batchline_shared.ledger import Attempted, DeliveryKind, DeliveryState, Stage
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.hooks import Message
+from batchline_worker.stages.quarantine import handling
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import DeliveryWork, JobMeta
@@ -34,7 +35,7 @@ def work(context: WorkerContext) -> int:
     """Make one attempt of one delivery that is due."""
     deliveries = context.work.lease_deliveries(1)
     for delivery in deliveries:
-        with context.leases.holding(delivery, Stage.NOTIFY):
+        with handling(context, delivery, Stage.NOTIFY):
             _deliver(context, delivery)
     return len(deliveries)
 

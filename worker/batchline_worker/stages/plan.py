@@ -17,6 +17,7 @@ from batchline_worker.landing import Lander, RowNames
 from batchline_worker.reasking import Rounds
 from batchline_worker.stages.adoption import make_shard
 from batchline_worker.stages.pooling import ride_of
+from batchline_worker.stages.quarantine import due_jobs, handling
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork
@@ -45,9 +46,9 @@ _LOOK_S = 10.0
 
 def work(context: WorkerContext) -> int:
     """Plan one job that is due."""
-    jobs = context.work.lease_jobs(Stage.PLAN, 1)
+    jobs = due_jobs(context, Stage.PLAN, 1)
     for job in jobs:
-        with context.leases.holding(job, Stage.PLAN):
+        with handling(context, job, Stage.PLAN):
             _plan(context, job)
     return len(jobs)
 

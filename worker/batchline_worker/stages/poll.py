@@ -18,6 +18,7 @@ from batchline_worker.providers.base import BatchPhase, SendAgain
 from batchline_worker.stages import admitting, hinting
 from batchline_worker.stages.adoption import UNKNOWN_AFTER, accepts, denied, is_unseen, noted, refuse
 from batchline_worker.stages.closing import close_unanswered
+from batchline_worker.stages.quarantine import due_shards
 from batchline_worker.stages.reconcile import dead_with, ready_state
 from batchline_worker.stages.refusing import MAX_UPLOADS, no_room
 from batchline_worker.stages.telling import explain, mark_started
@@ -48,7 +49,7 @@ _AGAIN = (Stage.POLL, Stage.POLL)
 
 def work(context: WorkerContext) -> int:
     """Look at all batches that are due, up to fifty."""
-    shards = context.work.lease_shards(Stage.POLL, _AT_ONCE)
+    shards = due_shards(context, Stage.POLL, _AT_ONCE)
     by_route: dict[str, list[ShardWork]] = {}
     for shard in shards:
         by_route.setdefault(shard.route, []).append(shard)

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from batchline_worker.context import WorkerContext
     from batchline_worker.providers.base import RemoteBatch
 
-__all__ = ["FRESH", "dead_with", "plan_on", "ready_state", "reconcile", "stop_double"]
+__all__ = [
+    "FRESH",
+    "adopt",
+    "dead_with",
+    "doubt",
+    "is_foreign",
+    "plan_on",
+    "ready_state",
+    "reconcile",
+    "stop_double",
+]
 
 _log = structlog.get_logger("batchline.reconcile")
 
@@ -46,6 +56,7 @@ FRESH: Final[dict[str, str | int]] = {
     "refused_ms": 0,
     "idle_polls": 0,
     "unseen": 0,
+    "decision": "",
     "message": "",
 }
 """Fields of a shard whose batch has just been accepted: what went wrong before counts no more."""
@@ -80,17 +91,18 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         return
     others = gating.known_batches(context, shard, [batch.id for batch in found])
     found = [b for b in found if b.id not in others and not _is_dead(shard, b, search.since_s)]
+    found = [b for b in found if not is_foreign(context, shard, b)]
     if found and (provider.marks_batches or len(found) == 1):
-        _adopt(context, shard, found, confirmed=provider.marks_batches)
+        adopt(context, shard, found, confirmed=provider.marks_batches)
     elif found:
         names = ", ".join(batch.id for batch in found)
-        _doubt(context, shard, f"{len(found)} batches of its time and size that no shard has: {names}")
+        doubt(context, shard, f"{len(found)} batches of its time and size that no shard has: {names}")
     elif shard.absent + 1 < _ABSENT_TWICE:
         # A list may lag behind; one empty look proves little.
         fields: dict[str, str | int] = {"absent": shard.absent + 1, "blind_ms": 0, "idle_polls": 0}
         context.work.release(shard, ShardState.SUBMITTING, _AGAIN, quiet_s / 2, **fields)
     elif shard.vanished + 1 >= _MAX_ATTEMPTS:
-        _doubt(context, shard, f"{_MAX_ATTEMPTS} creations of unknown outcome, and no batch to be found")
+        doubt(context, shard, f"{_MAX_ATTEMPTS} creations of unknown outcome, and no batch to be found")
     else:
         _log.info("proven_absent", shard=shard.id)
         fields = {
@@ -101,13 +113,23 @@ def reconcile(context: WorkerContext, shard: ShardWork) -> None:
         gating.leave(context, shard)
 
 
+def is_foreign(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> bool:
+    """Whether a batch is another installation's, for all that its mark is a shard's of ours.
+
+    A job's id is random, a pool's is not: two installations in one account may make carriers of one name.
+    """
+    if shard.carriage is None or batch.ledger_id in (None, context.ledger_id):
+        return False
+    return not shard.file_id or batch.input_file_id != shard.file_id
+
+
 def _is_dead(shard: ShardWork, batch: RemoteBatch, earliest_s: float) -> bool:
     """Whether a batch was refused before the last intent: a list may show it, but it is not the answer."""
     refused_before = batch.phase is BatchPhase.FAILED and (batch.created_at_s or earliest_s) < earliest_s
     return refused_before or batch.id in shard.dead_batches
 
 
-def _adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch], *, confirmed: bool) -> None:
+def adopt(context: WorkerContext, shard: ShardWork, found: list[RemoteBatch], *, confirmed: bool) -> None:
     """Take the oldest batch that was not refused as ours; any other is a second one, and is stopped."""
     ours = next((batch for batch in found if batch.phase is not BatchPhase.FAILED), found[0])
     doubles = [batch for batch in found if batch is not ours]
@@ -167,14 +189,15 @@ def _cannot_tell(context: WorkerContext, shard: ShardWork, message: str) -> None
         context.work.now_ms() - shard.blind_ms > context.settings.doubt_after_s * 1000
         and not context.admission.paused(shard.route)
     ):
-        _doubt(context, shard, message)
+        doubt(context, shard, message)
         return
     wait_s = delay_s(shard.idle_polls)
     context.work.release(shard, ShardState.SUBMITTING, _AGAIN, wait_s, **fields)
     _log.warning("cannot_reconcile", shard=shard.id, again_in_s=round(wait_s, 1), reason=message)
 
 
-def _doubt(context: WorkerContext, shard: ShardWork, message: str) -> None:
+def doubt(context: WorkerContext, shard: ShardWork, message: str) -> None:
+    """Let a person decide whether a shard has a batch."""
     context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, message=message)
     gating.leave(context, shard)
     text = (

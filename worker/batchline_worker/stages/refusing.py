@@ -44,16 +44,16 @@ def rejected(context: WorkerContext, shard: ShardWork, error: ProviderRejectedEr
     if file_is_gone and shard.uploads < MAX_UPLOADS:
         refused(context, shard, ShardState.PENDING, error, file_id="", uploads=shard.uploads + 1)
     else:
-        turned_away(context, shard, error)
+        turned_away(context, shard, str(error))
 
 
-def turned_away(context: WorkerContext, shard: ShardWork, error: ProviderRejectedError) -> None:
-    """The provider refuses the shard for good: it ends, or its riders go out again in two halves."""
-    if pooling.split(context, shard, Stage.SUBMIT, str(error)):
+def turned_away(context: WorkerContext, shard: ShardWork, message: str) -> None:
+    """A shard cannot be sent, for good: it ends, or its riders go out again in two halves."""
+    if pooling.split(context, shard, Stage.SUBMIT, message):
         gating.leave(context, shard)
         admitting.leave(context, shard)
     else:
-        give_up(context, shard, ErrorType.INVALID_REQUEST, str(error))
+        give_up(context, shard, ErrorType.INVALID_REQUEST, message)
 
 
 def refused(

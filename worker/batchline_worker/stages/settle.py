@@ -12,6 +12,7 @@ from batchline_worker.attempts import backoff_s
 from batchline_worker.copying import land_all_copies
 from batchline_worker.landing import lost_rows_of
 from batchline_worker.stages.live import give_up_asked
+from batchline_worker.stages.quarantine import due_jobs, handling
 
 if TYPE_CHECKING:
     from batchline_shared.ledger import JobMeta, JobWork, RowTally, ShardWork
@@ -29,9 +30,9 @@ _AGAIN_S = 30.0
 
 def work(context: WorkerContext) -> int:
     """Settle one job that is due."""
-    jobs = context.work.lease_jobs(Stage.SETTLE, 1)
+    jobs = due_jobs(context, Stage.SETTLE, 1)
     for job in jobs:
-        with context.leases.holding(job, Stage.SETTLE):
+        with handling(context, job, Stage.SETTLE):
             _settle(context, job)
     return len(jobs)
 

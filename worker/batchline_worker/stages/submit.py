@@ -20,18 +20,20 @@ from batchline_shared.errors import (
     ProviderError,
     ProviderRejectedError,
 )
-from batchline_shared.ledger import ShardState, Stage
+from batchline_shared.ledger import ShardState, Stage, decided_batch
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import delay_s, jittered_s
 from batchline_worker.building import build_input
 from batchline_worker.orders import Order, find_order, order_of
 from batchline_worker.parts import parts_of
 from batchline_worker.providers.base import Submission
-from batchline_worker.stages import admitting, gating, hinting, pooling
+from batchline_worker.stages import admitting, audit, gating, hinting, pooling
 from batchline_worker.stages.budget import hold_back
 from batchline_worker.stages.closing import close, close_unanswered
+from batchline_worker.stages.quarantine import due_shards, handling
 from batchline_worker.stages.reconcile import FRESH, plan_on, ready_state, reconcile, stop_double
 from batchline_worker.stages.refusing import refused, rejected, turned_away
+from batchline_worker.stages.resolving import resolve
 from batchline_worker.stages.telling import explain, mark_started
 
 if TYPE_CHECKING:
@@ -55,11 +57,13 @@ _GATE_S = 1.5
 
 def work(context: WorkerContext) -> int:
     """Submit, or find again, one shard that is due."""
-    shards = context.work.lease_shards(Stage.SUBMIT, 1)
+    shards = due_shards(context, Stage.SUBMIT, 1)
     for shard in shards:
-        with context.leases.holding(shard, Stage.SUBMIT) as hold:
+        with handling(context, shard, Stage.SUBMIT) as hold:
             if shard.state == ShardState.SUBMITTING:
                 reconcile(context, shard)
+            elif shard.state == ShardState.IN_DOUBT or decided_batch(shard.decision):
+                resolve(context, shard)
             elif shard.cancel:
                 _close_cancelled(context, shard)
             elif shard.state == ShardState.GATHERING:
@@ -82,7 +86,7 @@ def _submit(context: WorkerContext, shard: ShardWork, hold: Hold) -> None:
         shard = mustered
         prepared = _prepared(context, order, shard)
     except ProviderRejectedError as error:
-        turned_away(context, shard, error)
+        turned_away(context, shard, str(error))
     except ProviderError as error:
         refused(context, shard, ShardState.PENDING, error)
     except Exception as error:
@@ -140,6 +144,7 @@ def _prepared(context: WorkerContext, order: Order, shard: ShardWork) -> Submiss
         endpoint=order.endpoint,
         model=order.named.name,
         requests=shard.requests,
+        ledger_id=context.ledger_id,
     )
     if not provider.takes_files:
         return replace(submission, buffer=_built(context, shard))
@@ -171,6 +176,7 @@ def _create(context: WorkerContext, shard: ShardWork, submission: Submission, ho
     """Create the batch: exactly one call, announced durably before it is made."""
     if not context.leases.renew(hold):
         return
+    audit.expect(context, shard.route)
     announced = context.work.announce(shard)
     if announced is None:
         return

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from batchline_ops.cli.doctor.findings import fail, ok, warn
-from batchline_shared.ledger import keys, overview
+from batchline_shared.ledger import Audits, SetAside, Stage, keys, overview
 
 if TYPE_CHECKING:
     from batchline_ops.cli.doctor.findings import Finding
     from batchline_shared.ledger import Overview
 
 __all__ = ["check_ledger", "read_overview"]
+
+_SHOWN: Final = 20
+"""Most of what is set aside that is shown."""
+
+_LATELY_MS: Final = 3 * 24 * 3600 * 1000
+"""How old an audit's finding may be to be shown."""
 
 _LATE_S: Final = 60.0
 """Due work that is older was not looked at by any worker."""
@@ -44,12 +50,16 @@ def check_ledger(client: Any, numbers: Overview | None) -> list[Finding]:
         ok("Ledger", f"schema version {keys.SCHEMA_VERSION}; {active:,} jobs run, {ended:,} have ended"),
         _lateness(numbers),
         *_doubts(numbers),
+        *_set_aside(client, numbers),
+        *_audits(client),
     ]
 
 
 def _lateness(numbers: Overview) -> Finding:
     check = "Due work"
-    stage, oldest_s = max(numbers.oldest_due_s.items(), key=lambda item: item[1])
+    # An audit is due whether or not there is work, and may wait until there are workers again.
+    waits = {stage: due_s for stage, due_s in numbers.oldest_due_s.items() if stage != Stage.AUDIT}
+    stage, oldest_s = max(waits.items(), key=lambda item: item[1])
     if oldest_s > _LATE_S:
         return fail(
             check,
@@ -67,6 +77,39 @@ def _doubts(numbers: Overview) -> list[Finding]:
         warn(
             "In doubt",
             f"{count} batches may or may not exist at the provider",
-            "batchline batch status JOB_ID names them; look at the provider's list of batches",
+            "batchline batch status JOB_ID names them; then batchline batch resolve",
         )
     ]
+
+
+def _set_aside(client: Any, numbers: Overview) -> list[Finding]:
+    """What nobody works on, each with its reason; at most some of it."""
+    found = SetAside(client).records(_SHOWN) if numbers.set_aside else []
+    advice = "Mend the cause, then: batchline batch release JOB_ID"
+    return [
+        warn(
+            "Set aside",
+            f"{one.member} (stage {one.stage}, {one.at:%Y-%m-%d %H:%M} UTC): {one.reason}",
+            advice,
+        )
+        for one in found
+    ]
+
+
+def _audits(client: Any) -> list[Finding]:
+    """How the accounts' last audits went, and what they found lately."""
+    audits = Audits(client, lease_s=1.0)
+    checks = [
+        warn(f"Audit of {one.route}", one.run.error, "Mend it, then: batchline doctor --audit")
+        if one.run.error
+        else ok(f"Audit of {one.route}", f"{one.run.paired:,} of {one.run.batches:,} batches are its jobs'")
+        for one in audits.accounts()
+        if one.ended_ms
+    ]
+    found = audits.findings(since_ms=audits.now_ms() - _LATELY_MS)
+    if found:
+        at, newest = found[0]
+        text = f"batch {newest.batch_id} of shard {newest.shard}: {newest.verdict}, {newest.done}"
+        detail = f"{len(found)} findings in three days; at {at:%Y-%m-%d %H:%M} UTC {text}"
+        checks.append(warn("Audit", detail, "See docs/operations.md, Audit"))
+    return checks

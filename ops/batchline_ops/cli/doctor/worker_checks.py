@@ -6,9 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from batchline_ops.cli.doctor.findings import fail, ok, warn
-from batchline_shared.broker import BROKER_OPTIONS
+from batchline_shared.broker import broker_settings
 from batchline_shared.errors import BatchlineError
 from batchline_shared.ledger import connect, redis_errors, server_name
+from batchline_shared.redis_url import is_redis
 
 if TYPE_CHECKING:
     from batchline_ops.cli.doctor.findings import Finding
@@ -27,10 +28,10 @@ def check_workers(settings: Settings, *, active_jobs: int, timeout_s: float) -> 
 
 def _broker(url: str) -> Finding:
     check = "Broker"
-    if not url.startswith(("redis://", "rediss://")):
+    if not is_redis(url):
         return ok(check, "is reached by other means than Redis' own; not asked")
     try:
-        with contextlib.closing(connect(url)) as client, redis_errors(server_name(client)):
+        with contextlib.closing(connect(_for_redis_py(url))) as client, redis_errors(server_name(client)):
             client.ping()
             return ok(check, f"answers at {server_name(client)}")
     except BatchlineError as error:
@@ -40,12 +41,17 @@ def _broker(url: str) -> Finding:
         )
 
 
+def _for_redis_py(url: str) -> str:
+    """Celery's name for a socket is not redis-py's."""
+    return url.replace("redis+socket://", "unix://", 1)
+
+
 def _workers(broker_url: str, *, active_jobs: int, timeout_s: float) -> Finding:
     from celery import Celery  # noqa: PLC0415 - its import takes longer than all other checks
 
     check = "Workers"
-    app = Celery("batchline-doctor", broker=broker_url, set_as_current=False)
-    app.conf.update(broker_transport_options=BROKER_OPTIONS, result_backend=None)
+    app = Celery("batchline-doctor", set_as_current=False)
+    app.conf.update(result_backend=None, **broker_settings(broker_url))
     try:
         # An inspect with a limit of one returns early; how many there are, only the time-out tells.
         names = sorted(app.control.inspect(timeout=timeout_s).ping() or {})

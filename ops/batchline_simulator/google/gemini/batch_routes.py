@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from batchline_simulator.batch_table import StoredBatch
 from batchline_simulator.connection import drain
 from batchline_simulator.core import BatchLife, drawn_plan
-from batchline_simulator.faults import Fault
+from batchline_simulator.faults import Fault, page_of
 from batchline_simulator.gateway import Refused
 from batchline_simulator.google.gemini.files import CONTAINER, new_id, no_file
 from batchline_simulator.google.gemini.operations import Operation, new_operation, without_inline
@@ -78,12 +78,14 @@ class BatchRoutes:
 
     async def list(self, request: Request) -> Response:
         """Show batches, newest first."""
-        limit = page_size(request, default=_DEFAULT_PAGE, highest=_MAX_PAGE)
+        faults = request.state.faults
+        limit = page_of(page_size(request, default=_DEFAULT_PAGE, highest=_MAX_PAGE), faults)
         after = request.query_params.get("pageToken") or None
-        found = self._trade.shop.batches.page(self._trade.provider, limit=limit + 1, after=after)
+        found = self._trade.shop.batches.page(
+            self._trade.provider, limit=limit + 1, after=after, again="shifting_pages" in faults
+        )
         reply: dict[str, Any] = {}
         if found:
-            faults = request.state.faults
             reply["operations"] = [without_inline(_bent(faults, batch.doc)) for batch in found[:limit]]
         if len(found) > limit:
             reply["nextPageToken"] = found[limit - 1].id

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from batchline_simulator.batch_table import StoredBatch
 from batchline_simulator.core import BatchLife, drawn_plan
-from batchline_simulator.faults import Fault
+from batchline_simulator.faults import Fault, page_of
 from batchline_simulator.google.moments import now_us
 from batchline_simulator.google.rpc_errors import refused
 from batchline_simulator.google.vertex import jobs
@@ -61,15 +61,17 @@ class JobRoutes:
             passes = job_filter(query.get("filter", ""))
         except FilterError as error:
             raise refused(400, f"Invalid filter: {error}") from error
-        limit = _page_size(query.get("pageSize"))
+        faults = request.state.faults
+        limit, again = page_of(_page_size(query.get("pageSize")), faults), "shifting_pages" in faults
         found: list[StoredBatch] = []
         after, more = query.get("pageToken") or None, True
         while more and len(found) <= limit:
-            page = self._trade.shop.batches.page(self._trade.provider, limit=_SCANNED, after=after)
-            after, more = page[-1].id if page else after, len(page) == _SCANNED
+            page = self._trade.shop.batches.page(
+                self._trade.provider, limit=_SCANNED, after=after, again=again
+            )
+            after, more, again = page[-1].id if page else after, len(page) == _SCANNED, False
             parent = _parent(request) + "/"
             found += [job for job in page if job.doc["name"].startswith(parent) and passes(job.doc)]
-        faults = request.state.faults
         reply: dict[str, Any] = {}
         if found:
             reply["batchPredictionJobs"] = [_bent(faults, jobs.shown(job.doc)) for job in found[:limit]]

@@ -10,7 +10,7 @@ end
 -- The next lease's token. It only grows, and holds the time: a server that lost its last second to a power
 -- cut must not hand out a token that a worker still holds.
 local function next_token(work, now)
-  return math.max(now, tonumber(redis.call('HGET', work, 'token') or '0') + 1)
+  return math.max(now, (tonumber(redis.call('HGET', work, 'token') or '') or 0) + 1)
 end
 
 -- Whether `token` is still the newest lease: every write by a worker depends on it.

@@ -22,7 +22,7 @@ if ARGV[5] ~= '' then
   if cancel == 1 and ARGV[7] == '0' and ARGV[4] ~= 'submitting' then delay = 0 end
   -- Nor must what woke it under this very lease, see wake.lua.
   local woken = redis.call('HGET', KEYS[1], 'woken') == ARGV[2]
-  local wakes = {pending = true, uploaded = true, pooled = true, plan = true}
+  local wakes = {pending = true, uploaded = true, pooled = true, submitted = true, plan = true}
   if woken and wakes[ARGV[4]] then delay = 0 end
   redis.call('ZADD', KEYS[4], now + delay, ARGV[1])
 end

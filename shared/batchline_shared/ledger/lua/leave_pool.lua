@@ -5,11 +5,12 @@
 -- ARGV: prefix of work records, prefix of berths, rider, carrier ('' = whichever it is in), token of the carrier's
 --       lease ('' = the rider leaves by itself).
 -- Returns -1 when that lease is lost: whoever holds it now may already count on the rider.
-if ARGV[5] ~= '' and redis.call('HGET', ARGV[1] .. ARGV[4], 'token') ~= ARGV[5] then return -1 end
+local wanted, token = ARGV[4], ARGV[5]
+if token ~= '' and redis.call('HGET', ARGV[1] .. wanted, 'token') ~= token then return -1 end
 local place = redis.call('HGET', KEYS[1], ARGV[3])
 if not place then return 0 end
 local carrier, number, rows, inputs, tokens, bytes = string.match(place, '^(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
-if ARGV[4] ~= '' and ARGV[4] ~= carrier then return 0 end
+if wanted ~= '' and wanted ~= carrier then return 0 end
 redis.call('HDEL', KEYS[1], ARGV[3])
 local work = ARGV[1] .. carrier
 local state = redis.call('HGET', work, 'state')

@@ -116,7 +116,10 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
     member = r"(job_)?[0-9a-f]{20}((-(task|webhook))?(-\d+)?|~deadline)"
     pool, carrier = "pool_[0-9a-f]{16}", r"pool-[0-9a-f]{16}-\d+"
     patterns = [
-        *(re.escape(name) for name in (keys.SCHEMA, keys.ALL_JOBS, keys.TICK, keys.LIST_SWEEP)),
+        *(
+            re.escape(name)
+            for name in (keys.SCHEMA, keys.LEDGER_ID, keys.ALL_JOBS, keys.TICK, keys.LIST_SWEEP)
+        ),
         re.escape(keys.NUDGE).replace("%s", r"\w+"),
         r"batchline:idem:[0-9a-f]{64}",
         rf"batchline:{job}:(meta|in|idx|ids|done|out|again|tries|asked)",
@@ -124,7 +127,7 @@ def test_every_key_that_is_written_is_one_of_the_module(watched: Watched) -> Non
         r"batchline:\{r:[a-z0-9@_-]+\}:admission:(\w+|(waiting|flows):\S+)",
         r"batchline:\{r:[a-z0-9@_-]+\}:live",
         rf"batchline:\{{p[0-7]\}}:(due:\w+|tally|(work|shards):{member})",
-        rf"batchline:\{{p[0-7]\}}:((pool|passengers):{pool}|(work|berths):{carrier})",
+        rf"batchline:\{{p[0-7]\}}:((pool|passengers):{pool}|(work|berths):{carrier}|work:audit~[a-z0-9@_-]+)",
     ]
     found = [name.decode() for name in watched.scan_iter()]
 

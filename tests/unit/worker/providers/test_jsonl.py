@@ -52,3 +52,15 @@ def test_the_size_of_the_pieces_makes_no_difference(values: list[str], size: int
     pieces = [content[at : at + size] for at in range(0, len(content), size)]
 
     assert list(complete_lines(pieces)) == lines
+
+
+def test_a_line_that_does_not_end_is_given_up_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("batchline_worker.providers.jsonl._MAX_LINE_BYTES", 1000)
+    taken = iter([b"{}\n", *[b"x" * 100] * 1000])
+    lines = complete_lines(taken)
+
+    with pytest.raises(TruncatedError, match="does not end within 1000 bytes"):
+        list(lines)
+    assert len(list(taken)) > 980

@@ -1,0 +1,69 @@
+"""A job's batches at the provider, as users see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from batchline_shared.ledger import ShardState
+
+if TYPE_CHECKING:
+    from batchline.connection import Connection
+    from batchline_shared.ledger import ShardWork
+
+__all__ = ["ProviderBatch", "batches_of"]
+
+_QUARANTINED: Final = "quarantined"
+"""What is shown of a shard that is set aside, whatever its state."""
+
+
+class ProviderBatch(BaseModel):
+    """One batch at the provider, and the part of the job that it holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shard: str
+    """Our id of the part; every line of the batch bears it."""
+    state: str
+    """Our state of the part: `pending` … `done`; `in_doubt` (`Job.resolve`) and `quarantined`
+    (`Job.release`) need a person."""
+    batch_id: str | None
+    """The provider's id; None before there is one."""
+    provider_status: str | None
+    """The provider's own word for the batch's status."""
+    requests: int
+    """Requests in it."""
+    message: str
+    """What keeps it waiting or what went wrong. May be empty."""
+
+
+def batches_of(connection: Connection, job_id: str) -> list[ProviderBatch]:
+    """See `Job.batches`."""
+    shards = connection.work.shards_of(job_id)
+    carriers = {
+        name: connection.work.shard(name)
+        for name in {one.ride.carrier for one in shards if one.ride is not None and _rides(one)}
+    }
+    return [_public(one, carriers.get(one.ride.carrier) if one.ride is not None else None) for one in shards]
+
+
+def _rides(shard: ShardWork) -> bool:
+    return shard.state == ShardState.POOLED and shard.ride is not None and bool(shard.ride.carrier)
+
+
+def _public(shard: ShardWork, carrier: ShardWork | None) -> ProviderBatch:
+    # What a shared batch waits for, the parts in it wait for.
+    seen = carrier if carrier is not None and _rides(shard) and _waits_for_a_person(carrier) else shard
+    return ProviderBatch(
+        shard=shard.id,
+        state=_QUARANTINED if seen.quarantine else seen.state,
+        batch_id=shard.batch_id or None,
+        provider_status=shard.provider_status or None,
+        requests=shard.segment.rows,
+        message=seen.quarantine or seen.message,
+    )
+
+
+def _waits_for_a_person(shard: ShardWork) -> bool:
+    return shard.state == ShardState.IN_DOUBT or bool(shard.quarantine)

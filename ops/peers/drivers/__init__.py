@@ -1,0 +1,1 @@
+"""One script for each tool: the job as its own documentation has a user write it."""
