@@ -35,13 +35,13 @@ class Settings(BaseSettings):
         extra="ignore",
     )
 
-    redis_url: str = "redis://localhost:6379/0"
+    redis_url: str = Field(default="redis://localhost:6379/0", repr=False)
     """The ledger: `redis://`, `rediss://` (TLS), `sentinel://` or `unix://`; see `redis_url`.
 
-    Holds every job; needs AOF and noeviction.
+    Holds every job; needs AOF and noeviction. It may hold a password, so no `repr` shows it.
     """
 
-    broker_url: str = ""
+    broker_url: str = Field(default="", repr=False)
     """Celery's broker. Empty: the next database of the ledger's server."""
 
     poll_interval_s: float = Field(default=10.0, ge=0.05)

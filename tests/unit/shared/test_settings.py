@@ -24,6 +24,15 @@ def test_the_defaults_are_consistent() -> None:
     assert Settings.load().redis_url == "redis://localhost:6379/0"
 
 
+def test_no_password_of_an_address_is_shown() -> None:
+    settings = Settings(
+        redis_url="redis://client:planted-1@ledger:6379/0",
+        broker_url="redis://client:planted-2@broker:6379/1",
+    )
+
+    assert "planted" not in f"{settings!r} {settings}"
+
+
 def test_the_environment_wins_over_the_file_and_an_argument_over_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
