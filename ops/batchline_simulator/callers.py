@@ -14,7 +14,7 @@ from batchline_simulator.faults import Fault
 
 _PROC = Path("/proc")
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
-_LOCAL, _INODE = 1, 9
+_LOCAL, _REMOTE, _INODE = 1, 2, 9
 """Columns of `/proc/net/tcp`."""
 
 
@@ -22,15 +22,18 @@ def send_signal(fault: Fault, request: Request) -> None:
     """Send a fault's signal to its process, or else to the caller; one that is gone is left in peace."""
     pid = fault.pid
     if pid is None and request.client is not None:
-        pid = caller_of(request.client.port)
+        pid = caller_of(request.client.port, server_port=int(request.scope["server"][1]))
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, fault.number)
 
 
-def caller_of(port: int) -> int | None:
-    """Find the process of this machine that calls from a local port; None where there is none to be seen."""
-    inode = _inode_of(port)
+def caller_of(port: int, *, server_port: int) -> int | None:
+    """Find the process of this machine that calls our server from a local port; None where none is seen.
+
+    Both ports name it: others may call from the same one, to another server.
+    """
+    inode = _inode_of(port, server_port)
     if inode is None:
         return None
     for process in _PROC.iterdir():
@@ -39,13 +42,14 @@ def caller_of(port: int) -> int | None:
     return None
 
 
-def _inode_of(port: int) -> str | None:
+def _inode_of(port: int, server_port: int) -> str | None:
     for table in (_PROC / "net" / "tcp", _PROC / "net" / "tcp6"):
         if not table.exists():
             continue
         for line in table.read_text().splitlines()[1:]:
             columns = line.split()
-            if int(columns[_LOCAL].rpartition(":")[2], 16) == port and columns[_INODE] != "0":
+            ports = tuple(int(columns[end].rpartition(":")[2], 16) for end in (_LOCAL, _REMOTE))
+            if ports == (port, server_port) and columns[_INODE] != "0":
                 return columns[_INODE]
     return None
 

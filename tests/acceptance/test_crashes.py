@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from acceptance.live_stack import KEY, LiveStack, until
+from acceptance.live_stack import LiveStack, until
 from batchline import BatchClient, Job, JobStatus, RetryPolicy
 
 if TYPE_CHECKING:
@@ -151,27 +151,3 @@ def test_a_job_that_is_cancelled_before_any_worker_sees_it_costs_nothing(stack: 
     assert job.wait(timeout_s=60) is JobStatus.CANCELLED
     assert job.info().errors == {"cancelled": 30}
     stack.assert_paid_once(job.id, shards=0, requests=0)
-
-
-def test_neither_prompts_nor_answers_nor_keys_are_logged_or_sent_to_the_broker(stack: LiveStack) -> None:
-    stack.simulator.arm(
-        {"call": "files.create", "kind": "rate_limit"},
-        {"call": "batches.create", "kind": "error_before", "status": 400},
-        {"call": "batches.retrieve", "kind": "unauthorized"},
-        {"call": "files.content", "kind": "html"},
-        {"call": "row", "kind": "not_json", "rate": 0.3},
-        {"call": "row", "kind": "bad_request", "rate": 0.3},
-    )
-    stack.worker(BATCHLINE_LOG_LEVEL="DEBUG", BATCHLINE_SHARD_MAX_REQUESTS="20")
-    with stack.broker_traffic() as traffic:
-        typed = enqueue(stack.client, 60)
-        plain = stack.client.enqueue(MODEL, None, passages(20))
-        typed.wait(timeout_s=60)
-        plain.wait(timeout_s=60)
-
-    written = stack.logs() + "\n".join(traffic)
-    assert typed.info().errored > 0
-    assert "finished" in written
-    assert "batchline.plan" in "".join(traffic)
-    for secret in (SECRET, "Rumpelstiltskin", KEY, "planted"):
-        assert secret not in written

@@ -205,7 +205,7 @@ def test_a_wrong_password_is_a_setting_and_no_outage(server: EmbeddedServer, red
 
     with pytest.raises(ConfigurationError, match="user or password"):
         open_ledger(server.url.replace("redis://", "redis://bob:wrong@"))
-    with pytest.raises(ConfigurationError, match="user or password"):
+    with pytest.raises(ConfigurationError, match="does not let the user"):
         open_ledger(server.url.replace("redis://", "redis://bob:secret@"))
 
 
