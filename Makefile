@@ -61,8 +61,8 @@ lock: setup ## Compile every requirements lock from pyproject.toml
 	  --output-file ops/docker/requirements.lock
 	@echo "hatchling>=1.27" | $(COMPILE) --constraint requirements.lock - --output-file ops/docker/build.lock
 
-audit-deps: setup ## Ask for known vulnerabilities of the locked packages (needs network; no part of the checks)
-	@$(BIN)/uv tool run --quiet pip-audit --requirement requirements.lock --require-hashes --disable-pip $(ARGS)
+audit-deps: setup ## Ask for known vulnerabilities of the locked packages (needs the index; no part of the checks)
+	@$(BIN)/uv tool run --quiet pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict $(ARGS)
 
 clean: ## Remove .venv and every cache
 	@rm -rf $(VENV) ops/bench/.venv-* ops/peers/.venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

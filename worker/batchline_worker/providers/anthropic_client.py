@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import quote
 
-from batchline_shared.errors import ProviderAuthError, ProviderBusyError
+from batchline_shared.errors import ProviderAuthError, ProviderBusyError, ProviderRejectedError
 from batchline_worker.providers.anthropic_errors import translated
 from batchline_worker.providers.sdk_client import SdkClient
 
@@ -108,6 +108,9 @@ class AnthropicClient(SdkClient["Anthropic"]):
 
         The SDK's own call asks for the batch first, and sends the key wherever that says the results are.
         """
+        if batch_id in {".", ".."}:
+            # Quoting leaves dots alone, and they would name another path of the account.
+            raise ProviderRejectedError(self.name, f"{batch_id!r} is no id of a batch", status_code=404)
         sdk = self._get()
         path = f"{_PATH}/{quote(batch_id, safe='')}/results"
         options: Any = {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchline_shared.errors import ProviderRejectedError
+from batchline_worker.providers.anthropic_client import AnthropicClient
 from batchline_worker.providers.openai_client import OpenAIClient
 from batchline_worker.providers.openai_links import Place
 
@@ -86,3 +88,34 @@ def test_no_file_id_reaches_another_path(file_id: str, monkeypatch: pytest.Monke
     assert path.endswith("/content")
     named = path.removeprefix("/v1/files/").removesuffix("/content")
     assert not set("/?#\\") & set(named)
+
+
+@pytest.mark.parametrize("batch_id", ["../../files/secret", "a/b", "x?y=1", "a#b", "..\\.."])
+def test_no_batch_id_reaches_another_path(batch_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-test")
+    with _server(b"{}\n", "identity") as (base_url, asked):
+        client = AnthropicClient(
+            "anthropic",
+            api_key_env="TEST_KEY",
+            base_url=base_url.removesuffix("/v1"),
+            connect_timeout_s=5,
+            read_timeout_s=5,
+        )
+        list(client.results(batch_id, silence_s=5))
+        client._get().close()
+
+    (path,) = asked
+    assert path.startswith("/v1/messages/batches/")
+    assert path.endswith("/results")
+    assert path.count("/") == len(["", "v1", "messages", "batches", "x", "results"]) - 1
+
+
+@pytest.mark.parametrize("batch_id", [".", ".."])
+def test_dots_are_no_batch_id(batch_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-test")
+    client = AnthropicClient(
+        "anthropic", api_key_env="TEST_KEY", base_url=None, connect_timeout_s=5, read_timeout_s=5
+    )
+
+    with pytest.raises(ProviderRejectedError, match="no id of a batch"):
+        next(client.results(batch_id, silence_s=5))
