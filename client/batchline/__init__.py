@@ -12,10 +12,12 @@ from batchline.client import BatchClient
 from batchline.costs import CostLine
 from batchline.deliveries import Delivery, DeliveryAttempt
 from batchline.estimating import CostEstimate
-from batchline.job import Job, JobInfo, ProviderBatch
+from batchline.job import Job
+from batchline.job_info import JobInfo
 from batchline.job_options import EnqueueOptions
 from batchline.policy import RetryPolicy
 from batchline.processor import BatchProcessor
+from batchline.provider_batches import ProviderBatch
 from batchline.reading import ResultStream
 from batchline.requests import BatchRequest
 from batchline.results import (

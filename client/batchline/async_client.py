@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from batchline.costs import CostLine
     from batchline.estimating import CostEstimate
-    from batchline.job import Job, JobInfo
+    from batchline.job import Job
+    from batchline.job_info import JobInfo
     from batchline.job_options import EnqueueOptions
     from batchline.requests import BatchRequest
     from batchline_shared.ledger import JobStatus

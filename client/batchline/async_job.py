@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from batchline.connection import Connection
     from batchline.deliveries import Delivery
-    from batchline.job import JobInfo, ProviderBatch
+    from batchline.job_info import JobInfo
+    from batchline.provider_batches import ProviderBatch
     from batchline.reading import Page
     from batchline.thread_pool import ThreadPool
     from batchline_shared.outcomes import BatchResult, ErrorType

@@ -11,7 +11,8 @@ from batchline.costs import cost_lines, group_of
 from batchline.encoding import RequestEncoder, encoded
 from batchline.enqueue import enqueue_rows
 from batchline.estimating import metered
-from batchline.job import Job, job_info
+from batchline.job import Job
+from batchline.job_info import job_info
 from batchline.job_plan import JobPlan
 from batchline.prompt_cache import with_marked_prompt
 from batchline.provider_webhooks import take_hint
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from batchline.costs import CostLine
     from batchline.deadline import Action
     from batchline.estimating import CostEstimate
-    from batchline.job import JobInfo
+    from batchline.job_info import JobInfo
     from batchline.job_options import EnqueueOptions
     from batchline.policy import RetryPolicy
     from batchline.prompt_cache import PromptCache

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from batchline.job import JobInfo
+    from batchline.job_info import JobInfo
     from batchline_shared.outcomes import BatchResult
 
 __all__ = ["BatchProcessor"]

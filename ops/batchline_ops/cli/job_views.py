@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from batchline.job import JobInfo, ProviderBatch
+    from batchline.job_info import JobInfo
+    from batchline.provider_batches import ProviderBatch
 
 __all__ = ["STATUS_STYLES", "batches_table", "job_grid", "job_json", "jobs_table"]
 
