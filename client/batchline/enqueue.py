@@ -8,13 +8,14 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004 - redis-py's names
+from redis.exceptions import RedisError
 
 from batchline.chunking import chunked
 from batchline.duplicates import marking
 from batchline.estimating import Meter, within_budget
 from batchline_shared.errors import IdempotencyConflictError, InvalidInputError, QueueUnavailableError
 from batchline_shared.ledger import Stage
+from batchline_shared.ledger.deletion import Deletion
 from batchline_shared.pricing import rate_card
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def enqueue_job(connection: Connection, plan: JobPlan, write: Callable[[str], No
             # Whatever went wrong (the user's own iterator included): leave nothing behind. But the
             # answer to the commit, or the disk's, may be what was lost: then the job is real, and
             # an error would have its caller enqueue it, and pay for it, twice.
-            real = _committed(store, plan, job_id)
-            if not real or not isinstance(error, ConnectionError | TimeoutError | QueueUnavailableError):
+            real = _committed(connection, plan, job_id)
+            if not real or not isinstance(error, RedisError | QueueUnavailableError):
                 raise
             _log.warning("job %s is on the queue, but Redis was slow to confirm it: %s", job_id, error)
         try:
@@ -194,15 +195,16 @@ def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> 
         yield request
 
 
-def _committed(store: JobStore, plan: JobPlan, job_id: str) -> bool:
+def _committed(connection: Connection, plan: JobPlan, job_id: str) -> bool:
     """Whether a job whose enqueue went wrong is real all the same; if not, forget it."""
     try:
-        if not store.abandon(job_id):
+        if not connection.jobs.abandon(job_id):
             return True
         if plan.digest:
-            store.unclaim(plan.digest, job_id)
+            connection.jobs.unclaim(plan.digest, job_id)
+        Deletion(connection.redis).forget_work(job_id)
     except RedisError:
-        pass  # what is left expires by itself; the first error is the one to see
+        pass  # what is left expires by itself, or the next worker drops it; the first error is the one to see
     return False
 
 

@@ -137,7 +137,8 @@ def redis_errors(where: str) -> Iterator[None]:
             f"Redis at {where} does not answer within {_TIMEOUT_S:g} s; "
             "it is frozen, overloaded or cut off: look at the server, and call again"
         ) from error
-    except refusal.ConnectionError as error:
+    except (refusal.ConnectionError, refusal.NoScriptError) as error:
+        # A script is missing where the server restarted more often than we try.
         raise QueueUnavailableError(
             f"Redis at {where} cannot be reached ({type(error).__name__}); "
             "start it, or correct BATCHLINE_REDIS_URL"

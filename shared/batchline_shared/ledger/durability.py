@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Durability"]
 
+_FORGOTTEN = 3
+"""How often a server may restart, and forget our scripts, while one write is on its way."""
+
 _WAIT_MS = 5000
 """Shorter than the socket's time-out, so that the server answers before we hang up."""
 
@@ -42,16 +45,25 @@ class Durability:
         Raises:
             QueueUnavailableError: It was written, but the disk did not confirm it in time.
         """
-        with self._client.pipeline(transaction=False) as pipe:
-            queue(pipe)
-            if self._supported:
-                pipe.execute_command("WAITAOF", 1, 0, _WAIT_MS)
-            replies = pipe.execute(raise_on_error=False)
+        for _ in range(_FORGOTTEN):
+            replies = self._run(queue)
+            # redis-py makes sure of a pipeline's scripts once, before it connects again to a server that
+            # restarted meanwhile. What an earlier connection wrote may be there: our scripts bear it.
+            if not isinstance(replies[0], refusal.NoScriptError):
+                break
         if isinstance(replies[0], Exception):
             raise replies[0]
         if self._supported:
             self._judge(replies[1])
         return replies[0]
+
+    def _run(self, queue: Callable[[Pipeline], object]) -> list[Any]:
+        with self._client.pipeline(transaction=False) as pipe:
+            queue(pipe)
+            if self._supported:
+                pipe.execute_command("WAITAOF", 1, 0, _WAIT_MS)
+            replies: list[Any] = pipe.execute(raise_on_error=False)
+        return replies
 
     def _judge(self, reply: Any) -> None:
         if isinstance(reply, refusal.ResponseError):

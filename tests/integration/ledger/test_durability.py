@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 from batchline import BatchClient, JobStatus, Settings
@@ -19,7 +20,7 @@ from batchline_shared.errors import (
     QueueFullError,
     QueueUnavailableError,
 )
-from batchline_shared.ledger import JobStore, keys, open_ledger, redis_errors
+from batchline_shared.ledger import JobStore, Stage, keys, open_ledger, redis_errors
 from batchline_shared.ledger.durability import Durability
 from ledger_servers import REAL, embedded
 from worker_bench import WorkerBench, says
@@ -275,3 +276,45 @@ def test_a_key_that_was_claimed_a_moment_ago_is_not_taken_from_its_owner(
 
     assert first == [second]
     assert len(client.jobs()) == 1
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["answer-lost", "not-written"])
+def test_a_server_that_restarts_within_the_commit_is_no_error(
+    server: EmbeddedServer, client: BatchClient, monkeypatch: pytest.MonkeyPatch, *, written: bool
+) -> None:
+    run, restarts = Pipeline._execute_pipeline, []
+
+    def restart_before(self: Any, *args: Any, **options: Any) -> Any:
+        # redis-py loads scripts, and only then runs the pipeline, on whatever connection it gets.
+        if self.scripts and not restarts:
+            if written:
+                run(self, *args, **options)
+            restarts.append(server.kill())
+            server.start()
+        return run(self, *args, **options)
+
+    client.enqueue(MODEL, None, [says()])  # connects
+    monkeypatch.setattr(Pipeline, "_execute_pipeline", restart_before)
+    job = client.enqueue(MODEL, None, [says()] * 3)
+
+    assert restarts
+    assert job.status() is JobStatus.QUEUED
+    assert len(list(client.jobs())) == 2
+
+
+def test_an_enqueue_that_a_full_server_refuses_leaves_nothing_due(
+    client: BatchClient, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = JobStore.commit
+
+    def full(self: JobStore, *args: Any) -> None:
+        redis.config_set("maxmemory", int(redis.info("memory")["used_memory"]) // 2)
+        commit(self, *args)
+
+    monkeypatch.setattr(JobStore, "commit", full)
+    with pytest.raises(QueueFullError):
+        client.enqueue(MODEL, None, [says()])
+    redis.config_set("maxmemory", "32mb")
+
+    due = keys.due(0, Stage.PLAN).replace("{p0}", "{p*}")
+    assert redis.keys(due) == []

@@ -9,9 +9,10 @@
 -- Returns 1, or 0 while a worker has not closed the job's work.
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'plan' then
-  -- Opened for a retry that is refused, as the job is marked; nobody else plans a job that has ended.
-  enter(KEYS[1], KEYS[5], 'job', 'closed')
+  -- Opened for a retry that is refused, as the job is marked, or for an enqueue that failed; nobody else plans it.
+  -- Taken off first: a server that is full lets a script write that has made room.
   redis.call('ZREM', KEYS[4], ARGV[3])
+  enter(KEYS[1], KEYS[5], 'job', 'closed')
 elseif state and state ~= 'closed' then
   return 0
 end
