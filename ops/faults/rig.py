@@ -20,7 +20,7 @@ from faults.history import Act, Bound, History
 from faults.load import Load
 from faults.snapshot import record
 from faults.trade import PROVIDERS
-from faults.watch import Watch
+from faults.watch import Watch, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,9 @@ _CLOCK = {
     "BATCHLINE_CLEAN_UP_AFTER_S": "none",
 }
 """The usual waits, a twentieth as long or less: what is minutes in service is seconds here."""
+
+_DROPPED_S = 70.0
+"""Within this time workers drop what an enqueue left that died before its commit: they look after 60 s."""
 
 _CALM_S = 1.0
 """Seconds after which what was done to the system counts as over."""
@@ -158,8 +161,15 @@ class Rig:
         """Wait for every job's end, read every outcome, and record what is where."""
         self.load.wait_all(timeout_s)
         self.load.read_all()
+        self._wait_for_nothing_due()
         record(self)
         self.history.late = self._watch.close()
         self.history.seconds = time.monotonic() - self._started
         self.history.save(self.folder / "history.json")
         return self.history
+
+    def _wait_for_nothing_due(self) -> None:
+        """Wait until nothing is due any more; the checker tells what still is."""
+        deadline = time.monotonic() + _DROPPED_S
+        while leftovers(self.redis) and time.monotonic() < deadline:
+            time.sleep(0.1)
