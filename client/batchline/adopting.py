@@ -15,6 +15,7 @@ from batchline.job_plan import JobPlan
 from batchline.policy import RetryPolicy
 from batchline_shared.batch_ids import check_batch_id
 from batchline_shared.dialects.registry import dialect, known_model
+from batchline_shared.ledger.payload import Written
 from batchline_shared.pricing import price_list_of
 
 if TYPE_CHECKING:
@@ -133,6 +134,6 @@ class Adopting:
         )
 
         def write(job_id: str) -> None:
-            commit_job(self.connection, plan, job_id, {"total": 0, "chunks": 0, "given_ids": 1})
+            commit_job(self.connection, plan, job_id, {"total": 0, "chunks": 0, "given_ids": 1}, Written())
 
         return Job(self.connection, enqueue_job(self.connection, plan, write), response_model)

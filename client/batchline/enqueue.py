@@ -16,6 +16,7 @@ from batchline.estimating import Meter, within_budget
 from batchline_shared.errors import IdempotencyConflictError, InvalidInputError, QueueUnavailableError
 from batchline_shared.ledger import Stage
 from batchline_shared.ledger.deletion import Deletion
+from batchline_shared.ledger.payload import Written
 from batchline_shared.pricing import rate_card
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ __all__ = ["commit_job", "enqueue_job", "enqueue_rows"]
 
 _PLAN_AFTER_S = 60.0
 """When workers first look at a job whose enqueue has not ended; they put it off again."""
+
+_RESTARTS = 3
+"""How often Redis may restart while one job is committed."""
 
 _STALLED_S = 30.0
 """How long an enqueue with the same idempotency key may stand still before it counts as dead."""
@@ -139,13 +143,12 @@ def _write(
     store = connection.jobs
     # Not before the claim: a key that stands for a job gives it, though its deadline has passed.
     deadline_ms = plan.deadline.at_ms(connection.work.now_ms()) if plan.deadline else None
-    total = chunks = 0
-    given = False
+    total = chunks = identifiers = parts = 0
     batch: list[InputChunk] = []
     for chunk in chunked(requests, plan):
         total += chunk.info.rows
         chunks += 1
-        given = chunk.custom_ids is not None
+        identifiers += chunk.custom_ids is not None
         batch.append(chunk)
         if len(batch) == _FLUSH_CHUNKS:
             if plan.digest:
@@ -153,19 +156,19 @@ def _write(
             store.write_chunks(job_id, batch)
             batch.clear()
     store.write_chunks(job_id, batch)
-    duplicates: dict[str, str | int | bytes] = {}
-    if finder is not None:
-        copies = finder.copies()
-        while parts := list(itertools.islice(copies, _FLUSH_COPIES)):
-            store.write_copies(job_id, parts)
-        duplicates["duplicates"] = finder.found
     found: dict[str, str | int | bytes] = {
         "total": total,
         "chunks": chunks,
-        "given_ids": int(given),
-        **duplicates,
+        "given_ids": int(identifiers > 0),
     }
-    commit_job(connection, plan, job_id, found, deadline_ms=deadline_ms)
+    if finder is not None:
+        copies = finder.copies()
+        while some := list(itertools.islice(copies, _FLUSH_COPIES)):
+            store.write_copies(job_id, some)
+            parts += len(some)
+        found["duplicates"] = finder.found
+    written = Written(chunks, identifiers, finder.found if finder is not None else 0, parts)
+    commit_job(connection, plan, job_id, found, written, deadline_ms=deadline_ms)
 
 
 def commit_job(
@@ -173,16 +176,32 @@ def commit_job(
     plan: JobPlan,
     job_id: str,
     fields: dict[str, str | int | bytes],
+    written: Written,
     *,
     deadline_ms: int | None = None,
 ) -> None:
-    """Make a job real whose parts are written."""
-    # Due first, then committed: a crash at any point leaves either nothing that
-    # lives on, or a committed job that is listed and due.
-    connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
-    if plan.digest:
-        connection.jobs.claim(plan.digest, job_id, instead_of=job_id, staging=False)
-    connection.jobs.commit(job_id, fields if deadline_ms is None else fields | {"deadline_ms": deadline_ms})
+    """Make a job real whose parts are written.
+
+    Raises:
+        QueueUnavailableError: Redis lost a part of it, or restarts again and again.
+    """
+    store = connection.jobs
+    if deadline_ms is not None:
+        fields = fields | {"deadline_ms": deadline_ms}
+    for _ in range(_RESTARTS):
+        # Due first, then committed: a crash at any point leaves either nothing that
+        # lives on, or a committed job that is listed and due.
+        connection.work.open_job(job_id, delay_s=_PLAN_AFTER_S, deadline_ms=deadline_ms)
+        if plan.digest and store.claim(plan.digest, job_id, instead_of=job_id, staging=False) != job_id:
+            raise QueueUnavailableError(
+                "Redis lost the idempotency key to another enqueue with the same one; "
+                "call again, which gives that one's job"
+            )
+        if store.commit(job_id, fields, written):
+            return
+        # What was written before the restart may be lost: the list of jobs, the key, when it is due.
+        store.begin(job_id, plan.fields())
+    raise QueueUnavailableError("Redis restarts again and again; look at the server, and call again")
 
 
 def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> Iterator[EncodedRequest]:

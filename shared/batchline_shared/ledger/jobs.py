@@ -13,7 +13,7 @@ from batchline_shared.errors import JobNotFoundError, LedgerError, QueueUnavaila
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.duplicates import Duplicates
 from batchline_shared.ledger.durability import Durability
-from batchline_shared.ledger.payload import STAGING_S
+from batchline_shared.ledger.payload import STAGING_S, Written
 from batchline_shared.ledger.records import STAGING, JobMeta, JobStatus
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ __all__ = ["JobStore"]
 _CLAIM_STAGING_S: Final = STAGING_S + 3600
 """How long an idempotency key stands for an enqueue that stands still: longer than its record, so that no
 two enqueues with one key can both become real."""
+
+_NOTHING: Final = Written()
+_RESTARTED: Final = -3
 
 _PAGE = 100
 
@@ -54,23 +57,33 @@ class JobStore(Duplicates):
         status, written = self._client.hmget(keys.meta(job_id), "status", "staged")
         return int(written or 0) if status == STAGING.encode() else None
 
-    def commit(self, job_id: str, fields: Mapping[str, str | int | bytes]) -> None:
-        """Make the job real; when this returns, it survives any crash.
+    def commit(
+        self, job_id: str, fields: Mapping[str, str | int | bytes], written: Written = _NOTHING
+    ) -> bool:
+        """Make the job real; when this returns True, it survives any crash.
+
+        Returns:
+            False when the server was restarted, or failed over, since the job was begun: its parts are there,
+            but not for sure what was written elsewhere. `begin` it again, write that, and commit.
 
         Raises:
-            QueueUnavailableError: The record is gone (Redis was wiped), or the disk did not confirm it.
+            QueueUnavailableError: The record or a part is gone, or the disk did not confirm it.
         """
         done = self._durability.write(
             lambda pipe: self._scripts.commit_job(
                 keys=keys.job_keys(job_id),
-                args=[part for item in fields.items() for part in item],
+                args=[*written, *(part for item in fields.items() for part in item)],
                 client=pipe,
             )
         )
+        if done == _RESTARTED:
+            return False
         if done < 0:
             raise QueueUnavailableError(
-                "the job's record vanished while it was being enqueued (was Redis wiped?); enqueue it again"
+                "a part of the job vanished while it was being enqueued "
+                "(was Redis wiped, or did it lose power?); enqueue it again"
             )
+        return True
 
     def abandon(self, job_id: str) -> bool:
         """Forget a job whose enqueue failed; False when it has been committed, and is kept."""

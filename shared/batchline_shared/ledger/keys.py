@@ -178,8 +178,9 @@ def meta(job_id: str) -> str:
     """Hash: the job's record (`records.JobMeta`): status, template, counts, times.
 
     Written by the client at enqueue and on cancel and retry, by the workers as
-    outcomes land. TTL: one day while the enqueue is under way (a client that
-    dies leaves nothing behind), none while the job lives, `retention_s` after.
+    outcomes land; `life` is the server's when it was begun (`_life.lua`). TTL:
+    one day while the enqueue is under way (a client that dies leaves nothing
+    behind), none while the job lives, `retention_s` after.
     `deletion` marks it (`deleting`) before it deletes anything, and deletes it last.
     """
     return f"{PREFIX}:{{{job_id}}}:meta"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-__all__ = ["STAGING_S", "ChunkInfo", "InputChunk", "Payload", "RowTally"]
+__all__ = ["STAGING_S", "ChunkInfo", "InputChunk", "Payload", "RowTally", "Written"]
 
 STAGING_S = 24 * 3600
 """How long the parts of an enqueue that never ended are kept."""
@@ -60,6 +60,18 @@ class InputChunk(NamedTuple):
     """None where the ids are the default ones."""
     duplicates: Sequence[int] = ()
     """Rows that equal an earlier one."""
+
+
+class Written(NamedTuple):
+    """What an enqueue has written of a job, to be there when it is committed."""
+
+    chunks: int = 0
+    identifiers: int = 0
+    """Chunks of custom ids."""
+    duplicates: int = 0
+    """Rows that equal an earlier one."""
+    copies: int = 0
+    """Lists of rows that equal one; see `duplicates.Copies`."""
 
 
 class RowTally(NamedTuple):

@@ -1,3 +1,4 @@
+--! include _life
 -- Moves a work record to another state and keeps the gauges' tally true.
 local function enter(work, tally, kind, state)
   local before = redis.call('HGET', work, 'state')
@@ -16,6 +17,11 @@ end
 -- Whether `token` is still the newest lease: every write by a worker depends on it.
 local function holds(work, token)
   return redis.call('HGET', work, 'token') == token
+end
+
+-- Whether it is, and the server lives on since: what the holder wrote elsewhere under the lease is there for sure.
+local function holds_since(work, token)
+  return holds(work, token) and redis.call('HGET', work, 'life') == life()
 end
 
 -- Remembers a shard's input before another one, or none, takes its place: it is still at the provider, and is

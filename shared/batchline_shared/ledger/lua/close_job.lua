@@ -7,7 +7,7 @@
 --       sets of deadlines and of notifying.
 -- ARGV: job id, token, prefix of work records, retention in ms, delay until cleaning up in ms ('' = never),
 --       timer, what is told, task, webhook ('' = none), tally field, increment, ...
-if not holds(KEYS[1], ARGV[2]) then return 0 end
+if not holds_since(KEYS[1], ARGV[2]) then return 0 end
 enter(KEYS[1], KEYS[2], 'job', 'closed')
 local now = now_ms()
 redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'lease_until', 0)

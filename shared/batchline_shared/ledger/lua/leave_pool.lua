@@ -1,4 +1,5 @@
 --! include _clock
+--! include _work
 -- Takes a rider out of its pool: out of its berth while the carrier gathers, else it is only no passenger any
 -- more. A carrier that nobody waits for is to be cancelled.
 -- KEYS: the pool's passengers, due sets of submit, poll.
@@ -6,7 +7,7 @@
 --       lease ('' = the rider leaves by itself).
 -- Returns -1 when that lease is lost: whoever holds it now may already count on the rider.
 local wanted, token = ARGV[4], ARGV[5]
-if token ~= '' and redis.call('HGET', ARGV[1] .. wanted, 'token') ~= token then return -1 end
+if token ~= '' and not holds(ARGV[1] .. wanted, token) then return -1 end
 local place = redis.call('HGET', KEYS[1], ARGV[3])
 if not place then return 0 end
 local carrier, number, rows, inputs, tokens, bytes = string.match(place, '^(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)$')

@@ -1,0 +1,212 @@
+"""A restart may lose what was written last: nobody goes on as if it were there."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis import Redis
+
+from batchline import BatchClient, JobStatus, QueueUnavailableError, Settings
+from batchline_shared.ledger import JobStore, Stage, WorkQueue, keys
+from ledger_servers import REAL, embedded
+from worker_bench import WorkerBench, says
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from batchline_ops.embedded import EmbeddedServer
+
+MODEL = "openai/gpt-4o-mini"
+LEASE_S = 0.4
+
+
+@pytest.fixture(params=REAL)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedServer]:
+    with embedded(request.param, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(server: EmbeddedServer) -> Iterator[Any]:
+    with Redis.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def client(server: EmbeddedServer) -> Iterator[BatchClient]:
+    with BatchClient(settings=Settings(redis_url=server.url, broker_url="memory://")) as client:
+        yield client
+
+
+def restart(server: EmbeddedServer) -> None:
+    server.kill()
+    server.start()
+
+
+@pytest.fixture
+def loses(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Callable[[Any, str], object]], None]:
+    """Have the server lose power right before the first commit, and some of what was written with it."""
+    commit, lost = JobStore.commit, []
+
+    def arm(lose: Callable[[Any, str], object]) -> None:
+        def commit_after_loss(self: JobStore, job_id: str, *args: Any) -> bool:
+            if not lost:
+                restart(server)
+                lost.append(lose(redis, job_id))
+            return commit(self, job_id, *args)
+
+        monkeypatch.setattr(JobStore, "commit", commit_after_loss)
+
+    return arm
+
+
+def lose_its_listing(redis: Any, job_id: str) -> None:
+    redis.zrem(keys.ALL_JOBS, job_id)
+
+
+def lose_its_work(redis: Any, job_id: str) -> None:
+    partition = keys.partition_of(job_id)
+    redis.delete(keys.due(partition, Stage.PLAN), keys.work(partition, job_id))
+
+
+def lose_nothing(redis: Any, job_id: str) -> None:
+    del redis, job_id
+
+
+@pytest.mark.parametrize("lose", [lose_its_listing, lose_its_work, lose_nothing])
+def test_what_a_restart_loses_of_an_enqueue_is_written_again(
+    redis: Any, client: BatchClient, loses: Callable[[Any], None], lose: Callable[[Any, str], None]
+) -> None:
+    loses(lose)
+
+    job = client.enqueue(MODEL, None, [says()] * 3)
+
+    assert [listed.id for listed in client.jobs()] == [job.id]
+    bench = WorkerBench(redis)
+    assert bench.finish(bench.client.job(job.id)) is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "key", [keys.input_chunks, keys.index, keys.identifiers, keys.duplicates, keys.copies]
+)
+def test_an_enqueue_of_which_a_restart_loses_a_part_fails_and_leaves_nothing(
+    client: BatchClient, loses: Callable[[Any], None], key: Callable[[str], str]
+) -> None:
+    loses(lambda redis, job_id: redis.delete(key(job_id)))
+
+    with pytest.raises(QueueUnavailableError, match="enqueue it again"):
+        client.enqueue(MODEL, None, [says()] * 3, custom_ids=["a", "b", "c"], deduplicate=True)
+
+    assert list(client.jobs()) == []
+
+
+def test_a_key_that_a_restart_lost_to_another_enqueue_is_not_used_twice(
+    client: BatchClient, loses: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = JobStore.claim
+    monkeypatch.setattr(
+        JobStore,
+        "claim",
+        lambda self, digest, job_id, **how: (
+            "job_other" if how.get("staging") is False else claim(self, digest, job_id, **how)
+        ),
+    )
+    loses(lose_nothing)
+
+    with pytest.raises(QueueUnavailableError, match="call again"):
+        client.enqueue(MODEL, None, [says()], idempotency_key="invoice-7")
+
+    assert list(client.jobs()) == []
+
+
+def test_a_server_that_restarts_within_every_commit_is_an_outage(
+    server: EmbeddedServer, client: BatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = JobStore.commit
+
+    def commit_after_restart(self: JobStore, *args: Any) -> bool:
+        restart(server)
+        return commit(self, *args)
+
+    monkeypatch.setattr(JobStore, "commit", commit_after_restart)
+    with pytest.raises(QueueUnavailableError, match="again and again"):
+        client.enqueue(MODEL, None, [says()])
+
+    assert list(client.jobs()) == []
+
+
+def opened(redis: Any) -> WorkQueue:
+    queue = WorkQueue(redis, lease_s=LEASE_S)
+    queue.open_job("job_1", delay_s=0)
+    return queue
+
+
+def test_work_is_not_ended_in_another_life_of_the_server_than_it_was_leased_in(
+    server: EmbeddedServer, redis: Any
+) -> None:
+    queue = opened(redis)
+    [job] = queue.lease_jobs(Stage.PLAN, 1)
+    restart(server)
+
+    assert not queue.plan_done(job)
+    assert queue.renew(job, Stage.PLAN), "what is under way goes on"
+
+
+def test_a_lease_that_the_server_did_not_survive_is_no_crash_of_its_member(
+    server: EmbeddedServer, redis: Any
+) -> None:
+    queue = opened(redis)
+    for _ in range(3):
+        [job] = queue.lease_jobs(Stage.PLAN, 1)
+        assert job.crashes == 0
+        restart(server)
+        time.sleep(LEASE_S)
+
+
+def test_a_final_status_that_a_restart_loses_is_given_again(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = WorkerBench(redis)
+    job = bench.enqueue(3)
+    close, lost = WorkQueue.close_job, []
+
+    def close_after_loss(self: WorkQueue, *args: Any, **how: Any) -> Any:
+        if not lost:
+            restart(server)
+            lost.append(redis.hset(keys.meta(job.id), "status", JobStatus.IN_PROGRESS))
+        return close(self, *args, **how)
+
+    monkeypatch.setattr(WorkQueue, "close_job", close_after_loss)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert lost
+
+
+def test_outcomes_that_a_restart_loses_are_landed_again_and_not_paid_for_again(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = WorkerBench(redis, shard_max_requests=100)
+    job = bench.enqueue(30)
+    bench.run()
+    bench.provider.end_all()
+    close, lost = WorkQueue.close_shard, []
+
+    def close_after_loss(self: WorkQueue, *args: Any, **how: Any) -> Any:
+        if not lost:
+            restart(server)
+            for key in (keys.done, keys.outcomes):
+                redis.delete(key(job.id))
+            lost.append(redis.hset(keys.meta(job.id), mapping={"landed": 0, "succeeded": 0}))
+        return close(self, *args, **how)
+
+    monkeypatch.setattr(WorkQueue, "close_shard", close_after_loss)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert lost
+    bench.assert_whole(job)
+    assert len(bench.shards(job)) == 1
