@@ -94,7 +94,7 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
                 "power-loss",
                 "power lost: what was not on disk for sure is cut off",
                 storage.power_loss,
-                quick=Size(4, 2),
+                quick=Size(8, 2),
                 long=Size(40, 10),
             ),
             Fault(

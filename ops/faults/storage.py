@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
-
-from redis import Redis
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING
 
 from batchline import QueueFullError, QueueUnavailableError
 from faults.crew import until
 from faults.trade import PROVIDERS
 
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
     from faults.rig import Rig
@@ -86,82 +83,48 @@ def power_loss(rig: Rig, jobs: int, rounds: int) -> None:
     """The machine with the ledger loses power: what was not on disk for sure is cut off, at a random byte."""
     rig.crew.hire(3)
     rig.crew.wait_ready()
-    with rig.trouble(), _Disk(rig) as disk:
-        loads = [rig.load.meanwhile(jobs // _CLIENTS, 4) for _ in range(_CLIENTS)]
+    loads: list[threading.Thread] = []
+    with rig.trouble():
         for _ in range(rounds):
-            # Long enough for workers to be back at work.
-            time.sleep(random.uniform(2.0, 5.0))
-            disk.lose_power()
+            loads += _enqueue_beside(rig, jobs // rounds)
+            # Long enough, at times, for workers to be back at work.
+            time.sleep(random.uniform(0.5, 5.0))
+            loads += _lose_power(rig)
         for load in loads:
             load.join()
 
 
-class _Disk:
-    """Knows how much of the append-only file may be on disk for sure: all that a WAITAOF can have confirmed.
+def _enqueue_beside(rig: Rig, jobs: int) -> list[threading.Thread]:
+    return [rig.load.meanwhile(jobs // _CLIENTS, 4) for _ in range(_CLIENTS)]
 
-    One of our own is always waiting. It is answered by the same sync as everybody else's, so whatever has
-    been confirmed to anybody lies within the file as it is then.
+
+def _lose_power(rig: Rig) -> list[threading.Thread]:
+    """Kill the server, cut its file at a random byte of what is not safe, and start it again.
+
+    From some moment on it syncs no more, so nothing that is written then can be confirmed to anybody.
+
+    Returns:
+        Those who enqueue, so that there is something to lose.
     """
+    file = _append_only_file(rig.server.home.data)
+    rig.redis.config_set("appendfsync", "no")
+    safe_bytes = file.stat().st_size
+    writers: list[threading.Thread] = []
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self._redis: Any = Redis.from_url(rig.server.url, socket_timeout=5, retry=None)
-        self._file = _append_only_file(rig.server.home.data)
-        self._safe_bytes = self._file.stat().st_size
-        self._changed = threading.Condition()
-        self._dark = False
-        """Whether the server has been found to be gone."""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="disk", daemon=True)
+    def is_unsafe() -> bool:
+        if not any(writer.is_alive() for writer in writers):
+            writers.extend(_enqueue_beside(rig, _CLIENTS))
+        return file.stat().st_size > safe_bytes + _TAIL_BYTES
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        self._redis.close()
-
-    def lose_power(self) -> None:
-        """Kill the server, cut its file at a random byte of what was not safe, and start it again."""
-        until(
-            lambda: self._tail_bytes() > _TAIL_BYTES, _LONG_S, "something is not on disk yet", every_s=0.001
-        )
-        self._rig.server.kill()
-        with self._changed:
-            # What was confirmed at last may still be on its way to us.
-            self._changed.wait_for(lambda: self._dark)
-            whole = self._file.stat().st_size
-            kept = random.randint(min(self._safe_bytes, whole), whole)
-            os.truncate(self._file, kept)
-            self._safe_bytes = kept
-        self._rig.act(f"{whole - kept} bytes lost")
-        self._rig.server.start()
-
-    def _tail_bytes(self) -> int:
-        return self._file.stat().st_size - self._safe_bytes
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with self._redis.pipeline(transaction=False) as pipe:
-                    # WAITAOF waits for what its own connection wrote.
-                    pipe.set("faults:disk", 1)
-                    pipe.execute_command("WAITAOF", 1, 0, 3000)
-                    confirmed = pipe.execute()[1][0]
-            except RedisError:
-                self._note(dark=True)
-                time.sleep(0.01)
-            else:
-                self._note(dark=False, confirmed=bool(confirmed))
-
-    def _note(self, *, dark: bool, confirmed: bool = False) -> None:
-        with self._changed:
-            self._dark = dark
-            if confirmed:
-                self._safe_bytes = max(self._safe_bytes, self._file.stat().st_size)
-            self._changed.notify_all()
+    until(is_unsafe, _LONG_S, "something is not on disk yet")
+    time.sleep(random.uniform(0.0, 0.5))
+    rig.server.kill()
+    whole = file.stat().st_size
+    kept = random.randint(safe_bytes, whole)
+    os.truncate(file, kept)
+    rig.act(f"{whole - kept} bytes lost")
+    rig.server.start()
+    return writers
 
 
 def _append_only_file(folder: Path) -> Path:
