@@ -14,6 +14,9 @@ from batchline_simulator.faults import Fault
 
 _PROC = Path("/proc")
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
+_LOOKS = 3
+"""The kernel's table is read in pieces: a line that moves meanwhile may be in none of them."""
+
 _LOCAL, _REMOTE, _INODE = 1, 2, 9
 """Columns of `/proc/net/tcp`."""
 
@@ -33,7 +36,8 @@ def caller_of(port: int, *, server_port: int) -> int | None:
 
     Both ports name it: others may call from the same one, to another server.
     """
-    inode = _inode_of(port, server_port)
+    inodes = (_inode_of(port, server_port) for _ in range(_LOOKS))
+    inode = next((inode for inode in inodes if inode is not None), None)
     if inode is None:
         return None
     for process in _PROC.iterdir():

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from faults.crew import until
-from faults.rig import LEASE_S
 
 if TYPE_CHECKING:
     from faults.rig import Rig
@@ -18,6 +17,9 @@ DEATHS = 3
 
 _LONG_S = 60.0
 
+_DEATHS_S = 200.0
+"""For all these deaths: what has ended a worker is tried alone in the ledger, a lease after it did."""
+
 
 def poison(rig: Rig, jobs: int, rounds: int) -> None:
     """Reading a batch kills workers until it is quarantined; the rest goes on, and at last it does too."""
@@ -26,8 +28,6 @@ def poison(rig: Rig, jobs: int, rounds: int) -> None:
     for _ in range(rounds):
         with rig.trouble():
             poisoned = _poisoned(rig)
-            rig.load.enqueue_all(1, 4)
-            until(partial(_are_quarantined, poisoned), _LONG_S, "all poison is quarantined")
         rig.arm("row", "not_json", rate=0.2)
         rig.load.enqueue_all(jobs, 4)
         until(partial(_has_ended_but, rig, poisoned), _LONG_S, "the rest has ended")
@@ -36,17 +36,17 @@ def poison(rig: Rig, jobs: int, rounds: int) -> None:
 
 
 def _poisoned(rig: Rig) -> list[Any]:
-    """A job for each provider, over whose batch as many workers die as it takes."""
-    before = {provider.name: rig.struck(provider.results, "signal") for provider in rig.providers()}
+    """A job for each provider, whose batch kills every worker that reads it, until nobody does any more.
+
+    How often it does is not for us to say: whoever dies over one of them takes along what else it reads.
+    """
     for provider in rig.providers():
-        rig.arm(provider.results, "signal", rate=1.0, times=DEATHS)
+        rig.arm(provider.results, "signal", rate=1.0)
     jobs = [rig.client.job(rig.load.enqueue(provider.name, 2)) for provider in rig.providers()]
-    for provider in rig.providers():
-        until(
-            lambda p=provider: rig.struck(p.results, "signal") >= before[p.name] + DEATHS,  # type: ignore[misc]
-            _LONG_S + 4 * DEATHS * LEASE_S,
-            f"{DEATHS} workers died over a batch of {provider.name}",
-        )
+    until(partial(_are_quarantined, jobs), _DEATHS_S, "all poison is quarantined")
+    rig.simulator.set_faults()
+    deaths = sum(rig.struck(provider.results, "signal") for provider in rig.providers())
+    rig.bound("workers that poison killed", deaths, DEATHS * len(jobs))
     return jobs
 
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 LONG_S = 280
-LONG_ONLY = ("poison", "power-loss")
-"""Struck by `make faults` alone: on a busy machine, their preparations take too long for CI."""
 SOURCES = ("shared/batchline_shared/ledger", "worker/batchline_worker/stages")
 
 
@@ -51,7 +49,7 @@ def struck(
 
 
 @pytest.mark.timeout(LONG_S)
-@pytest.mark.parametrize("fault", [name for name in FAULTS if name not in LONG_ONLY])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_paid_twice_or_lost_under(fault: str, struck: dict[str, Future[History]]) -> None:
     history = struck[fault].result()
 
