@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,23 +17,14 @@ from batchline import BatchClient, ConfigurationError, JobStatus, Settings
 from batchline_ops.embedded import EmbeddedServer
 from batchline_ops.embedded.server import free_port
 from batchline_simulator import running_simulator
+from redis_users import as_user, documented_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MODEL = "openai/gpt-4o-mini"
 HELLO = [[{"role": "user", "content": "hello"}]]
-DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
-
-
-def documented_users() -> list[list[str]]:
-    """The `ACL SETUSER` lines of the documentation, as arguments."""
-    lines = re.findall(r"^ACL SETUSER (.+)$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
-    return [line.split() for line in lines]
-
-
-def as_user(url: str, name: str) -> str:
-    return url.replace("redis://", f"redis://{name}:{name}-password@")
 
 
 @pytest.fixture
@@ -48,7 +37,7 @@ def guarded(tmp_path: Path) -> Iterator[EmbeddedServer]:
 
 
 def test_a_stack_runs_with_exactly_the_documented_users(guarded: EmbeddedServer, tmp_path: Path) -> None:
-    assert [user[0] for user in documented_users()] == ["client", "worker", "reader", "beat"]
+    assert [user[0] for user in documented_users()] == ["client", "worker", "reader", "beat", "flower"]
     broker = guarded.url.removesuffix("/0") + "/1"
     with running_simulator(simulator_config(tmp_path / "simulator", speed=0)) as simulator:
         stack = LiveStack(guarded.url, simulator, tmp_path)
@@ -86,7 +75,7 @@ def test_who_may_only_read_is_told_so(guarded: EmbeddedServer) -> None:
         reader.enqueue(MODEL, None, HELLO)
 
 
-@pytest.mark.parametrize("user", ["client", "worker", "reader", "beat"])
+@pytest.mark.parametrize("user", ["client", "worker", "reader", "beat", "flower"])
 @pytest.mark.parametrize(
     "command", ["FLUSHALL", "CONFIG GET *", "KEYS *", "GET other", "SHUTDOWN", "MONITOR"]
 )
