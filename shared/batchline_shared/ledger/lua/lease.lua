@@ -7,12 +7,14 @@
 -- A lease that ran out without being given back is a crash of its member: its holder died, or never came to an
 -- end. One of an earlier life of the server is none: it may not have been let go. Crashes count as long as no lease in between was given back, or only put off. A member that has one is
 -- leased alone, so that others of the same call are not counted with it.
-local now, alive = now_ms(), life()
+local now = now_ms()
+local alive -- not asked while nothing is due, as most of the time
 local leased = {}
 
 local function number(work, field) return tonumber(redis.call('HGET', work, field) or '') or 0 end
 
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])) do
+  alive = alive or life()
   local work = ARGV[1] .. member
   local kind = redis.call('TYPE', work).ok
   if kind == 'none' then
