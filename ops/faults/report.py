@@ -17,6 +17,10 @@ __all__ = ["summary"]
 
 _MB = 1_000_000
 
+_SCRIPT = (
+    "A script without a ledger, under the same faults and the same oracle. It submits, and reads nothing:"
+)
+
 
 def summary(rows: list[Row], naive: list[Row], growth: Growth | None, *, kills: int, seconds: float) -> str:
     """Write everything as Markdown.
@@ -38,7 +42,7 @@ def summary(rows: list[Row], naive: list[Row], growth: Growth | None, *, kills: 
     )
     parts = [sums, markdown(rows)]
     if naive:
-        parts += ["A script without a ledger, under the same faults and the same oracle:", markdown(naive)]
+        parts += [_SCRIPT, markdown(naive)]
     if growth is not None:
         parts.append(
             f"Memory: resident size of one worker after every hundred of {growth.jobs:,} jobs of all "
