@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from batchline_ops.cli.doctor.doubts import doubts
 from batchline_ops.cli.doctor.findings import fail, ok, warn
 from batchline_shared.ledger import Audits, SetAside, Stage, keys, overview
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["check_ledger", "read_overview"]
 
 _SHOWN: Final = 20
-"""Most of what is set aside that is shown."""
+"""Most of what is in doubt, or set aside, that is shown."""
 
 _LATELY_MS: Final = 3 * 24 * 3600 * 1000
 """How old an audit's finding may be to be shown."""
@@ -49,7 +50,7 @@ def check_ledger(client: Any, numbers: Overview | None) -> list[Finding]:
     return [
         ok("Ledger", f"schema version {keys.SCHEMA_VERSION}; {active:,} jobs run, {ended:,} have ended"),
         _lateness(numbers),
-        *_doubts(numbers),
+        *doubts(client, numbers.shards.get("in_doubt", 0), shown=_SHOWN),
         *_set_aside(client, numbers),
         *_audits(client),
     ]
@@ -67,19 +68,6 @@ def _lateness(numbers: Overview) -> Finding:
             "Start workers, or more of them: batchline up, or celery -A batchline_worker.app worker",
         )
     return ok(check, "nothing waits for longer than a minute")
-
-
-def _doubts(numbers: Overview) -> list[Finding]:
-    count = numbers.shards.get("in_doubt", 0)
-    if not count:
-        return []
-    return [
-        warn(
-            "In doubt",
-            f"{count} batches may or may not exist at the provider",
-            "batchline batch status JOB_ID names them; then batchline batch resolve",
-        )
-    ]
 
 
 def _set_aside(client: Any, numbers: Overview) -> list[Finding]:

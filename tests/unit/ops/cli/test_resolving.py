@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchline_ops.cli.doctor.ledger_checks import check_ledger, read_overview
 from batchline_shared.ledger import ShardState, Stage
 from worker_bench import WorkerBench
 
@@ -31,6 +32,17 @@ def test_status_names_the_shard_that_waits_for_a_person(cli: Cli) -> None:
     assert shard in shown
     assert "in_doubt" in shown
     assert "who knows" in shown
+
+
+def test_the_doctor_names_the_shard_and_its_job(cli: Cli) -> None:
+    cli.enqueue(1)
+    job_id, shard = in_doubt(cli)
+
+    redis = cli.client().connection.redis
+    found = [finding for finding in check_ledger(redis, read_overview(redis)) if finding.check == "In doubt"]
+
+    assert [finding.detail for finding in found] == [f"{shard} of {job_id}: who knows"]
+    assert f"batchline batch resolve {job_id} {shard}" in found[0].advice
 
 
 @pytest.mark.parametrize("decision", [("--none",), ("--batch", "batch_1")], ids=["none", "batch"])
