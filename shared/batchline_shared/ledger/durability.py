@@ -45,12 +45,12 @@ class Durability:
         Raises:
             QueueUnavailableError: It was written, but the disk did not confirm it in time.
         """
+        replies = self._run(queue)
         for _ in range(_FORGOTTEN):
-            replies = self._run(queue)
             # redis-py makes sure of a pipeline's scripts once, before it connects again to a server that
             # restarted meanwhile. What an earlier connection wrote may be there: our scripts bear it.
-            if not isinstance(replies[0], refusal.NoScriptError):
-                break
+            if isinstance(replies[0], refusal.NoScriptError):
+                replies = self._run(queue)
         if isinstance(replies[0], Exception):
             raise replies[0]
         if self._supported:
