@@ -63,7 +63,7 @@ class SetAside:
         )
 
     def take_up(self, owner: str, stage: Stage, member: str, *, decision: str = "") -> bool:
-        """Have a member worked on again, under a decision (`decisions`); False: it is not set aside.
+        """Have a member worked on again, under a decision (`decisions`); False: it is not, or has gone on.
 
         Args:
             owner: The job or pool whose work it is.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import fakeredis
 import pytest
 
-from batchline import ErrorType, InvalidInputError, JobStatus
+from batchline import ErrorType, InvalidInputError, JobStatus, WaitTimeoutError
 from batchline_shared.ledger import SetAside, ShardState, Stage, keys, overview
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.ticking import tick
@@ -352,3 +352,31 @@ def test_one_broken_job_in_a_shared_batch_keeps_no_other_from_its_answers(bench:
     jobs[0].release()
     assert bench.finish(jobs[0]) is JobStatus.COMPLETED
     assert bench.provider.calls["create"] == 1
+
+
+def test_what_has_gone_on_by_itself_is_not_brought_back_and_paid_for_once(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply(), done=True)
+    bench.run(Stage.SUBMIT)
+    bench.later(100)
+    die(bench, Stage.SUBMIT)
+    shard = bench.shard(job)
+    assert shard.state == ShardState.IN_DOUBT
+    bench.redis.zadd(keys.due(keys.partition_of(job.id), Stage.SUBMIT), {shard.id: 1})
+    (leased,) = bench.queue.lease_shards(Stage.SUBMIT, 1)
+    bench.queue.set_aside(leased, Stage.SUBMIT, "its job cannot be read")
+    (batch_id,) = bench.provider.batches
+    with pytest.raises(WaitTimeoutError):
+        job.resolve(shard.id, batch_id=batch_id, timeout_s=0)
+    bench.run(Stage.SUBMIT)
+    assert (bench.shard(job).state, bench.shard(job).batch_id) == (ShardState.SUBMITTED, batch_id)
+
+    with pytest.raises(InvalidInputError, match="nothing of"):
+        job.release()
+    bench.run(Stage.SUBMIT)
+
+    assert asides(bench) == []
+    assert bench.provider.calls["create"] == 1
+    assert job.batches()[0].state != "quarantined"
+    assert bench.finish(job) is JobStatus.COMPLETED
