@@ -15,7 +15,7 @@ import structlog
 from redis.exceptions import ResponseError
 
 from batchline_shared.errors import LedgerError, ProviderError
-from batchline_shared.ledger import GIVE_UP, JobWork, ShardState, ShardWork, Stage
+from batchline_shared.ledger import GIVE_UP, JobWork, ShardState, ShardWork, Stage, decided_batch
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import jittered_s
 from batchline_worker.stages import admitting, gating
@@ -120,7 +120,8 @@ def _reason(member: ShardWork | JobWork, stage: Stage) -> str:
 
 
 def _is_unsent(shard: ShardWork, stage: Stage) -> bool:
-    return stage is Stage.SUBMIT and shard.state in _UNSENT
+    # A batch that an audit has found for it may have run it, whatever its state says.
+    return stage is Stage.SUBMIT and shard.state in _UNSENT and not decided_batch(shard.decision)
 
 
 def _quarantine(context: WorkerContext, shard: ShardWork, stage: Stage) -> None:

@@ -9,7 +9,7 @@ import fakeredis
 import pytest
 
 from batchline import ErrorType, InvalidInputError, JobStatus, WaitTimeoutError
-from batchline_shared.ledger import SetAside, ShardState, Stage, keys, overview
+from batchline_shared.ledger import SetAside, ShardState, Stage, batch_decision, keys, overview
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.ticking import tick
 from scripted_provider import ScriptedProvider, lost_reply
@@ -380,3 +380,22 @@ def test_what_has_gone_on_by_itself_is_not_brought_back_and_paid_for_once(bench:
     assert bench.provider.calls["create"] == 1
     assert job.batches()[0].state != "quarantined"
     assert bench.finish(job) is JobStatus.COMPLETED
+
+
+def test_a_shard_whose_batch_an_audit_has_found_is_not_taken_for_unsent(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply(), done=True)
+    bench.run(Stage.SUBMIT)
+    shard = bench.shard(job)
+    bench.redis.hset(keys.work(keys.partition_of(job.id), shard.id), "state", ShardState.UPLOADED)
+    (batch_id,) = bench.provider.batches
+    bench.queue.resolve(shard.id, batch_decision(batch_id), states=[ShardState.UPLOADED])
+
+    die(bench, Stage.SUBMIT)
+
+    assert asides(bench) == [(Stage.SUBMIT, shard.id)]
+    job.release()
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.shard(job).batch_id == batch_id
+    assert bench.provider.calls["create"] == 1
