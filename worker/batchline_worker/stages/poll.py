@@ -56,6 +56,9 @@ def work(context: WorkerContext) -> int:
     for name, mine in by_route.items():
         with _apart(name):
             _poll(context, name, mine)
+    for shard in shards:
+        if shard.is_suspect:
+            context.work.leave_alone(shard, Stage.POLL)
     return len(shards)
 
 

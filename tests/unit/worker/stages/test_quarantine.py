@@ -399,3 +399,15 @@ def test_a_shard_whose_batch_an_audit_has_found_is_not_taken_for_unsent(bench: W
     assert bench.finish(job) is JobStatus.COMPLETED
     assert bench.shard(job).batch_id == batch_id
     assert bench.provider.calls["create"] == 1
+
+
+def test_a_suspect_that_was_polled_lets_the_next_be_handled(bench: WorkerBench) -> None:
+    jobs = [bench.submitted(1) for _ in range(3)]
+    for job in jobs:
+        bench.redis.hset(
+            keys.work(keys.partition_of(job.id), bench.shard(job).id), mapping={"crashes": 2, "suspect": 1}
+        )
+    bench.later(400)
+
+    assert bench.run(Stage.POLL) == len(jobs)
+    assert bench.redis.get(keys.SUSPECT) is None
