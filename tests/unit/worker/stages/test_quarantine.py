@@ -411,3 +411,22 @@ def test_a_suspect_that_was_polled_lets_the_next_be_handled(bench: WorkerBench) 
 
     assert bench.run(Stage.POLL) == len(jobs)
     assert bench.redis.get(keys.SUSPECT) is None
+
+
+@pytest.mark.parametrize("state", [ShardState.PENDING, ShardState.SUBMITTING])
+def test_a_gate_of_what_is_set_aside_stops_no_other_creation(state: ShardState) -> None:
+    provider = ScriptedProvider("anthropic", takes_files=False, marks_batches=False)
+    bench = WorkerBench(fakeredis.FakeRedis(), provider, quarantine_after=LIMIT)
+    jobs = [bench.client.enqueue("anthropic/claude-sonnet-4-5", None, [says("q")]) for _ in range(2)]
+    bench.run(Stage.PLAN)
+    (dead,) = bench.queue.lease_shards(Stage.SUBMIT, 1)
+    assert bench.context.gates.enter(dead) is None
+    bench.redis.hset(keys.work(keys.partition_of(dead.job_id), dead.id), "state", state)
+    bench.queue.set_aside(dead, Stage.SUBMIT, "it kills")
+
+    bench.run(Stage.SUBMIT)
+    bench.later(60)
+    bench.run(Stage.SUBMIT)
+
+    states = {bench.shard(job).state for job in jobs}
+    assert states == {state, ShardState.SUBMITTED}
