@@ -10,7 +10,7 @@ import fakeredis
 import pytest
 
 from batchline import JobStatus
-from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
+from batchline_shared.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError
 from batchline_shared.ledger import ShardState, Stage, Verdict, keys
 from batchline_worker.providers.base import BatchPhase, RemoteBatch
 from batchline_worker.stages import audit
@@ -370,3 +370,21 @@ def test_without_marks_another_ones_results_are_opened_once(unmarked: WorkerBenc
     assert [(run.others, run.findings) for run in runs] == [(1, 0)] * 2
     assert unmarked.provider.calls["lines"] == 1
     assert not job.status().is_final
+
+
+def test_without_marks_results_that_cannot_be_read_stop_no_audit(unmarked: WorkerBench) -> None:
+    jobs = [ask(unmarked), ask(unmarked)]
+    unmarked.run(Stage.PLAN)
+    unmarked.run(Stage.SUBMIT)
+    for name, at in (("batch_archived", 0), ("batch_lost", 1)):
+        shard = unmarked.shard(jobs[at])
+        batch = unmarked.provider.batches[shard.batch_id]
+        twin(unmarked, batch, id=name, phase=BatchPhase.COMPLETED, status="ended", result_files=("out",))
+        unmarked.provider.results[name] = [answer_line(f"bl-{shard.id}-0")]
+    gone = ProviderRejectedError("anthropic", "the results are archived", status_code=404)
+    unmarked.provider.fail("lines", gone)
+
+    run = audited(unmarked)
+
+    assert run.error == ""
+    assert [finding.batch_id for finding in found(unmarked)] == ["batch_lost"]
