@@ -388,3 +388,17 @@ def test_without_marks_results_that_cannot_be_read_stop_no_audit(unmarked: Worke
 
     assert run.error == ""
     assert [finding.batch_id for finding in found(unmarked)] == ["batch_lost"]
+
+
+def test_a_record_of_another_type_stops_no_audit(bench: WorkerBench) -> None:
+    broken, whole = bench.submitted(1), bench.submitted(1)
+    shard = bench.shard(broken)
+    work = keys.work(keys.partition_of(broken.id), shard.id)
+    bench.redis.delete(work)
+    bench.redis.set(work, "not a hash")
+    second = twin(bench, bench.provider.batches[bench.shard(whole).batch_id])
+
+    run = audited(bench)
+
+    assert (run.error, run.paired) == ("", 2)
+    assert [finding.batch_id for finding in found(bench)] == [second.id]
