@@ -11,7 +11,7 @@ import pytest
 
 from batchline import JobStatus
 from batchline_shared.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError
-from batchline_shared.ledger import ShardState, Stage, Verdict, keys
+from batchline_shared.ledger import Resolved, ShardState, Stage, Verdict, batch_decision, keys
 from batchline_worker.providers.base import BatchPhase, RemoteBatch
 from batchline_worker.stages import audit
 from scripted_provider import ScriptedProvider, answer_line, lost_reply
@@ -402,3 +402,17 @@ def test_a_record_of_another_type_stops_no_audit(bench: WorkerBench) -> None:
 
     assert (run.error, run.paired) == ("", 2)
     assert [finding.batch_id for finding in found(bench)] == [second.id]
+
+
+def test_the_rightful_batch_is_not_cancelled_while_another_one_is_unproven(bench: WorkerBench) -> None:
+    job, shard = lost(bench, ShardState.IN_DOUBT)
+    ours = the_batch(bench)
+    named = twin(bench, ours, id="batch_named", shard_id=None, ledger_id=None, input_file_id=None)
+    assert bench.queue.resolve(shard.id, batch_decision(named.id)) is Resolved.NOTED
+    bench.run(Stage.SUBMIT)
+    assert (bench.shard(job).batch_id, bench.shard(job).unconfirmed) == (named.id, True)
+
+    audited(bench)
+
+    assert found(bench) == []
+    assert bench.provider.batches[ours.id].phase is BatchPhase.VALIDATING
