@@ -72,7 +72,9 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
     try:
         batch = context.provider(shard.route).poll(batch_id)
     except ProviderError as error:
-        if denied(error):
+        if denied(error) and shard.state != ShardState.IN_DOUBT:
+            _cannot_be_seen(context, shard, batch_id, str(error))
+        elif denied(error):
             _refuse(context, shard, f"{shard.route} does not show batch {batch_id} to this account: {error}")
         else:
             _later(context, shard, str(error))
@@ -85,6 +87,16 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
     adopt(context, shard, [batch], confirmed=_is_proven(shard, batch))
     context.nudge(Stage.POLL)
     _log.warning("resolved", shard=shard.id, batch=batch_id)
+
+
+def _cannot_be_seen(context: WorkerContext, shard: ShardWork, batch_id: str, message: str) -> None:
+    """An audit has just seen its batch: that it is unknown is said by mistake at times."""
+    reason = f"an audit has found batch {batch_id}, which {shard.route} does not show now: {message}"
+    written = context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, decision="", message=reason)
+    if written is not None:
+        gating.leave(context, shard)
+        explain(context, shard, f"shard {shard.id} is in doubt: {reason}")
+        _log.error("in_doubt", shard=shard.id, reason=reason)
 
 
 def _is_proven(shard: ShardWork, batch: RemoteBatch) -> bool:

@@ -416,3 +416,20 @@ def test_the_rightful_batch_is_not_cancelled_while_another_one_is_unproven(bench
 
     assert found(bench) == []
     assert bench.provider.batches[ours.id].phase is BatchPhase.VALIDATING
+
+
+@pytest.mark.parametrize("state", [ShardState.PENDING, ShardState.UPLOADED])
+def test_a_batch_that_was_listed_is_not_made_again_as_it_is_not_shown(
+    bench: WorkerBench, state: ShardState
+) -> None:
+    job, _ = lost(bench, state)
+    audited(bench)
+    bench.provider.fail("poll", ProviderRejectedError("openai", "no such batch", status_code=404))
+
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.IN_DOUBT
+    assert bench.provider.calls["create"] == 1
+    audited(bench)
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 1
