@@ -430,3 +430,25 @@ def test_a_gate_of_what_is_set_aside_stops_no_other_creation(state: ShardState) 
 
     states = {bench.shard(job).state for job in jobs}
     assert states == {state, ShardState.SUBMITTED}
+
+
+@pytest.mark.parametrize("by", ["a person", "its deadline"])
+def test_a_broken_record_keeps_nobody_from_cancelling_the_rest(by: str) -> None:
+    bench = WorkerBench(fakeredis.FakeRedis(), shard_max_requests=1)
+    job = bench.enqueue(3, deadline=timedelta(hours=1))
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    if by == "its deadline":
+        bench.later(4000)
+    broken, *others = bench.shards(job)
+    work = keys.work(keys.partition_of(job.id), broken.id)
+    bench.redis.delete(work)
+    bench.redis.set(work, "not a hash")
+
+    if by == "a person":
+        job.cancel()
+    else:
+        bench.run(Stage.DEADLINE)
+    bench.run(Stage.POLL)
+
+    phases = [bench.provider.batches[shard.batch_id].phase for shard in others]
+    assert phases == [BatchPhase.CANCELLING] * 2
