@@ -68,7 +68,7 @@ class SetAside:
         Args:
             owner: The job or pool whose work it is.
             stage: The stage that it was set aside in.
-            member: The job itself, or a shard.
+            member: The job itself, a shard, its timer or a delivery.
             decision: What is to become of it; empty: it goes on where it stood.
         """
         name = member.encode()

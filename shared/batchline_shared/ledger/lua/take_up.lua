@@ -12,8 +12,8 @@ if redis.call('TYPE', KEYS[3]).ok == 'hash' then
   local home = {pooled = 'submit', gathering = 'submit', pending = 'submit', uploaded = 'submit',
     submitting = 'submit', in_doubt = 'submit', submitted = 'poll', collecting = 'collect', live = 'live',
     done = 'clean', plan = 'plan', settle = 'settle', wait = '', closed = ''}
-  local stage = home[redis.call('HGET', KEYS[3], 'state') or '']
-  if stage and stage ~= string.match(ARGV[2], '^%S+') then return 0 end
+  local stage, aside = home[redis.call('HGET', KEYS[3], 'state') or ''], string.match(ARGV[2], '^%S+')
+  if stage and aside ~= 'notify' and stage ~= aside then return 0 end
   redis.call('HDEL', KEYS[3], 'crashes', 'suspect')
   redis.call('HSET', KEYS[3], 'token', next_token(KEYS[3], now), 'lease_until', 0)
   if ARGV[3] ~= '' or redis.call('HGET', KEYS[3], 'decision') == 'give_up' then

@@ -452,3 +452,34 @@ def test_a_broken_record_keeps_nobody_from_cancelling_the_rest(by: str) -> None:
 
     phases = [bench.provider.batches[shard.batch_id].phase for shard in others]
     assert phases == [BatchPhase.CANCELLING] * 2
+
+
+def test_a_deadline_that_was_set_aside_is_released_with_its_job(bench: WorkerBench) -> None:
+    job = bench.enqueue(2, deadline=timedelta(hours=1))
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    bench.redis.hset(keys.meta(job.id), "total", "garbage")
+    bench.later(4000)
+    bench.run(Stage.DEADLINE)
+    ((stage, timer),) = asides(bench)
+    assert stage == Stage.DEADLINE
+    bench.redis.hset(keys.meta(job.id), "total", 2)
+
+    assert job.release() == [timer]
+    bench.run(Stage.DEADLINE, Stage.POLL)
+
+    assert bench.provider.batches[bench.shard(job).batch_id].phase is BatchPhase.CANCELLING
+    assert asides(bench) == []
+
+
+def test_a_notice_that_was_set_aside_is_released_with_its_job(bench: WorkerBench) -> None:
+    job = bench.submitted(1, on_complete="tasks.tell")
+    bench.provider.end_all()
+    bench.later(400)
+    bench.run(Stage.POLL, Stage.COLLECT, Stage.SETTLE)
+    (leased,) = bench.queue.lease_deliveries(1)
+    bench.queue.set_aside(leased, Stage.NOTIFY, "its record cannot be read")
+
+    assert job.release() == [leased.id]
+    bench.run(Stage.NOTIFY)
+
+    assert [one.state for one in job.deliveries()] == ["delivered"]
