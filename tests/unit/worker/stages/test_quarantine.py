@@ -9,6 +9,7 @@ import fakeredis
 import pytest
 
 from batchline import ErrorType, InvalidInputError, JobStatus, WaitTimeoutError
+from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import SetAside, ShardState, Stage, batch_decision, keys, overview
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.ticking import tick
@@ -483,3 +484,21 @@ def test_a_notice_that_was_set_aside_is_released_with_its_job(bench: WorkerBench
     bench.run(Stage.NOTIFY)
 
     assert [one.state for one in job.deliveries()] == ["delivered"]
+
+
+def test_a_broken_record_is_shown_and_the_other_parts_too() -> None:
+    bench = WorkerBench(fakeredis.FakeRedis(), shard_max_requests=1)
+    job = bench.enqueue(2)
+    bench.run(Stage.PLAN)
+    broken, whole = bench.shards(job)
+    bench.redis.hset(keys.work(keys.partition_of(job.id), broken.id), "segment", "garbage")
+
+    first, second = job.batches()
+
+    assert (first.shard, first.state) == (broken.id, "quarantined")
+    assert "malformed" in first.message
+    assert second.shard == whole.id
+    with pytest.raises(InvalidInputError, match="not in doubt"):
+        job.resolve(whole.id, batch_id=None, timeout_s=0)
+    with pytest.raises(LedgerError, match="malformed"):
+        job.resolve(broken.id, batch_id=None, timeout_s=0)
