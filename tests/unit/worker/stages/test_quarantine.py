@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import fakeredis
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from batchline import ErrorType, InvalidInputError, JobStatus, WaitTimeoutError
 from batchline_shared.errors import LedgerError
@@ -502,3 +505,31 @@ def test_a_broken_record_is_shown_and_the_other_parts_too() -> None:
         job.resolve(whole.id, batch_id=None, timeout_s=0)
     with pytest.raises(LedgerError, match="malformed"):
         job.resolve(broken.id, batch_id=None, timeout_s=0)
+
+
+@pytest.mark.parametrize("error", [OutOfMemoryError("full"), RedisConnectionError("away")])
+def test_what_redis_does_not_let_a_worker_write_is_no_crash(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    running, ended, waiting = bench.submitted(2), bench.submitted(2), bench.enqueue(2)
+    bench.run(Stage.PLAN)
+    bench.provider.end(bench.shard(ended).batch_id)
+    bench.poll_now(bench.shard(ended).id)
+    bench.run(Stage.POLL)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as trouble:
+        for name in ("release", "keep", "renew", "close_shard"):
+            trouble.setattr(bench.context.work, name, refuse)
+        for _ in range(2 * LIMIT):
+            bench.later(400)
+            for stage in (Stage.SUBMIT, Stage.POLL, Stage.COLLECT):
+                with suppress(RedisError):
+                    WORK[stage](bench.context)
+
+    assert asides(bench) == []
+    for job in (waiting, running, ended):
+        assert bench.shard(job).crashes == 0
+        assert bench.finish(job) is JobStatus.COMPLETED
