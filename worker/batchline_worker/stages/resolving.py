@@ -73,13 +73,16 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
         batch = context.provider(shard.route).poll(batch_id)
     except ProviderError as error:
         if denied(error) and shard.state != ShardState.IN_DOUBT:
-            _cannot_be_seen(context, shard, batch_id, str(error))
+            _doubt(context, shard, f"an audit has found batch {batch_id}, which is not shown now: {error}")
         elif denied(error):
             _refuse(context, shard, f"{shard.route} does not show batch {batch_id} to this account: {error}")
         else:
             _later(context, shard, str(error))
         return
     objection = _objection(context, shard, batch)
+    if objection and shard.state != ShardState.IN_DOUBT and not _ran_nothing(batch):
+        _doubt(context, shard, f"an audit has found batch {batch_id}, but {objection}")
+        return
     if objection:
         _refuse(context, shard, f"batch {batch_id} is not its own: {objection}")
         return
@@ -89,9 +92,8 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
     _log.warning("resolved", shard=shard.id, batch=batch_id)
 
 
-def _cannot_be_seen(context: WorkerContext, shard: ShardWork, batch_id: str, message: str) -> None:
-    """An audit has just seen its batch: that it is unknown is said by mistake at times."""
-    reason = f"an audit has found batch {batch_id}, which {shard.route} does not show now: {message}"
+def _doubt(context: WorkerContext, shard: ShardWork, reason: str) -> None:
+    """An audit has seen its batch, which may run: that it is unknown, or has another count, proves little."""
     written = context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, decision="", message=reason)
     if written is not None:
         gating.leave(context, shard)
@@ -109,11 +111,15 @@ def _objection(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> 
     told = _anothers(context, shard, batch)
     if told:
         return told
-    if batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed:
+    if _ran_nothing(batch):
         return "it was refused as a whole, and ran nothing; decide that there is none"
     if batch.total and batch.total != shard.requests:
         return f"it has {batch.total} requests, and the shard {shard.requests}"
     return ""
+
+
+def _ran_nothing(batch: RemoteBatch) -> bool:
+    return batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed
 
 
 def _anothers(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> str:

@@ -433,3 +433,16 @@ def test_a_batch_that_was_listed_is_not_made_again_as_it_is_not_shown(
     audited(bench)
     assert bench.finish(job) is JobStatus.COMPLETED
     assert bench.provider.calls["create"] == 1
+
+
+def test_a_batch_with_our_mark_and_another_count_is_not_made_again(bench: WorkerBench) -> None:
+    job, _ = lost(bench, ShardState.UPLOADED)
+    batch = the_batch(bench)
+    bench.provider.batches[batch.id] = replace(batch, total=4)  # counts have been seen to be wrong
+    audited(bench)
+
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.IN_DOUBT
+    assert batch.id in bench.shard(job).message
+    assert bench.provider.calls["create"] == 1
