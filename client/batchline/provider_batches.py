@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import ShardState
 
 if TYPE_CHECKING:
@@ -33,19 +34,40 @@ class ProviderBatch(BaseModel):
     provider_status: str | None
     """The provider's own word for the batch's status."""
     requests: int
-    """Requests in it."""
+    """Requests in it; 0 where its record cannot be read."""
     message: str
     """What keeps it waiting or what went wrong. May be empty."""
 
 
 def batches_of(connection: Connection, job_id: str) -> list[ProviderBatch]:
     """See `Job.batches`."""
-    shards = connection.work.shards_of(job_id)
-    carriers = {
-        name: connection.work.shard(name)
-        for name in {one.ride.carrier for one in shards if one.ride is not None and _rides(one)}
-    }
+    try:
+        with connection.errors():
+            shards = connection.work.shards_of(job_id)
+            carriers = {
+                name: connection.work.shard(name)
+                for name in {one.ride.carrier for one in shards if one.ride is not None and _rides(one)}
+            }
+    except LedgerError:
+        return [_alone(connection, name) for name in connection.work.shard_ids(job_id)]
     return [_public(one, carriers.get(one.ride.carrier) if one.ride is not None else None) for one in shards]
+
+
+def _alone(connection: Connection, name: str) -> ProviderBatch:
+    """One part of a job of which some record cannot be read: that must not hide the others."""
+    try:
+        shard = connection.work.shard(name)
+        carrier = None
+        if shard is not None and shard.ride is not None and _rides(shard):
+            carrier = connection.work.shard(shard.ride.carrier)
+        message = "its record is gone"
+    except LedgerError as error:
+        shard, message = None, str(error)
+    if shard is not None:
+        return _public(shard, carrier)
+    return ProviderBatch(
+        shard=name, state=_QUARANTINED, batch_id=None, provider_status=None, requests=0, message=message
+    )
 
 
 def _rides(shard: ShardWork) -> bool:

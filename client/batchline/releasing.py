@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchline_shared.errors import InvalidInputError, LedgerError
-from batchline_shared.ledger import GIVE_UP, SetAside, ShardState, job_of
+from batchline_shared.ledger import GIVE_UP, Deliveries, SetAside, ShardState, job_of
+from batchline_shared.ledger.deadlines import timer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ def release(connection: Connection, job_id: str, shard: str | None, *, give_up: 
     for part, owner, member in _members(connection, job_id):
         if shard is not None and shard not in (part, member):
             continue
-        decision = GIVE_UP if give_up and member != job_id else ""
+        decision = GIVE_UP if give_up and part != job_id else ""
         for stage in aside.stages_of(owner, member):
             if aside.take_up(owner, stage, member, decision=decision):
                 released.append(member)
@@ -35,8 +36,12 @@ def release(connection: Connection, job_id: str, shard: str | None, *, give_up: 
 
 
 def _members(connection: Connection, job_id: str) -> Iterator[tuple[str, str, str]]:
-    """A job's own work, its shards, and the carriers that they ride in: the part, its owner, its name."""
-    yield job_id, job_id, job_id
+    """A job's own work, its shards, and the carriers that they ride in: the part, its owner, its name.
+
+    Its timer and its deliveries are parts of the job itself.
+    """
+    for name in (job_id, timer_of(job_id), *Deliveries(connection.redis).names_of(job_id)):
+        yield job_id, job_id, name
     for name in connection.work.shard_ids(job_id):
         yield name, job_id, name
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from batchline.provider_batches import batches_of
 from batchline.waiting import Pause
 from batchline_shared.batch_ids import check_batch_id
-from batchline_shared.errors import InvalidInputError, WaitTimeoutError
+from batchline_shared.errors import InvalidInputError, LedgerError, WaitTimeoutError
 from batchline_shared.ledger import NO_BATCH, Resolved, ShardState, Stage, batch_decision
 
 if TYPE_CHECKING:
@@ -56,7 +56,15 @@ def noted(connection: Connection, job_id: str, shard: str, batch_id: str | None)
 
 def _find(connection: Connection, job_id: str, shard: str) -> Decided:
     """The shard in doubt that a name stands for: a job's shard, or the carrier that one rides in."""
-    for one in connection.work.shards_of(job_id):
+    for name in connection.work.shard_ids(job_id):
+        try:
+            one = connection.work.shard(name)
+        except LedgerError:
+            if shard == name:
+                raise
+            continue
+        if one is None:
+            continue
         carrier = one.ride.carrier if one.ride is not None and one.state == ShardState.POOLED else ""
         if shard in (one.id, carrier):
             return Decided(one.id, carrier or one.id)

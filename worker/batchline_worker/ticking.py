@@ -60,6 +60,8 @@ def _notice_a_wipe(context: WorkerContext) -> None:
         return
     check_schema(context.redis)
     context.ledger_id = found
+    # The new one knows of no audit yet.
+    context.audited.clear()
     _log.error(
         "ledger_wiped",
         reason="Redis was emptied, restored or replaced: jobs that are not in it any more are lost, and "

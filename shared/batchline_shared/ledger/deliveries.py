@@ -29,13 +29,15 @@ class Deliveries:
         self._client: Any = client
         self._scripts = Scripts(client)
 
+    def names_of(self, job_id: str) -> list[str]:
+        """The names that the deliveries of a job's ends may have, in order."""
+        ends = int(self._client.hget(keys.work(keys.partition_of(job_id), job_id), "ends") or 0)
+        return [keys.delivery(job_id, kind, number) for number in range(1, ends + 1) for kind in DeliveryKind]
+
     def of_job(self, job_id: str) -> list[DeliveryWork]:
         """All deliveries of a job's ends, in order; none for a job that nobody is to be told of."""
         partition = keys.partition_of(job_id)
-        ends = int(self._client.hget(keys.work(partition, job_id), "ends") or 0)
-        names = [
-            keys.delivery(job_id, kind, number) for number in range(1, ends + 1) for kind in DeliveryKind
-        ]
+        names = self.names_of(job_id)
         with self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(keys.work(partition, name))

@@ -63,12 +63,12 @@ class SetAside:
         )
 
     def take_up(self, owner: str, stage: Stage, member: str, *, decision: str = "") -> bool:
-        """Have a member worked on again, under a decision (`decisions`); False: it is not set aside.
+        """Have a member worked on again, under a decision (`decisions`); False: it is not, or has gone on.
 
         Args:
             owner: The job or pool whose work it is.
             stage: The stage that it was set aside in.
-            member: The job itself, or a shard.
+            member: The job itself, a shard, its timer or a delivery.
             decision: What is to become of it; empty: it goes on where it stood.
         """
         name = member.encode()

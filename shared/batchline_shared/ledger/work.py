@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
+from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.deadlines import timer_of
 from batchline_shared.ledger.decisions import Resolved
@@ -185,8 +188,17 @@ class WorkQueue(ShardMaking):
         return [name.decode() for name in self._client.zrange(key, 0, -1)]
 
     def shard(self, shard_id: str) -> ShardWork | None:
-        """One shard as it is now; None when it is gone."""
-        record = self._client.hgetall(keys.work(keys.partition_of(job_of(shard_id)), shard_id))
+        """One shard as it is now; None when it is gone.
+
+        Raises:
+            LedgerError: Its record cannot be read.
+        """
+        try:
+            record = self._client.hgetall(keys.work(keys.partition_of(job_of(shard_id)), shard_id))
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            raise LedgerError(f"the record of shard {shard_id} is of another type") from None
         return ShardWork.read(shard_id, record) if record else None
 
     def keep(

@@ -23,7 +23,7 @@ from batchline_shared.errors import (
 from batchline_shared.ledger import JobStore, Stage, keys, open_ledger, redis_errors
 from batchline_shared.ledger.durability import Durability
 from ledger_servers import REAL, embedded
-from worker_bench import WorkerBench, says
+from worker_bench import WORK, WorkerBench, says
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +135,22 @@ def test_a_server_that_fills_up_during_the_work_delays_it_and_doubles_nothing(re
 
     assert bench.finish(job) is JobStatus.COMPLETED
     assert bench.provider.calls["create"] == 1
+
+
+def test_a_server_that_stays_full_has_nothing_quarantined(redis: Any) -> None:
+    bench = WorkerBench(redis, quarantine_after=2)
+    jobs = [bench.submitted(2), bench.enqueue(2)]
+    bench.run(Stage.PLAN)
+    for _ in range(4):
+        bench.later(400)
+        redis.config_set("maxmemory", 1)
+        for stage in (Stage.SUBMIT, Stage.POLL):
+            with pytest.raises(QueueFullError), redis_errors("it"):
+                WORK[stage](bench.context)
+        redis.config_set("maxmemory", 0)
+
+    assert [bench.shard(job).crashes for job in jobs] == [0, 0]
+    assert [bench.finish(job) for job in jobs] == [JobStatus.COMPLETED] * 2
 
 
 def test_a_create_while_the_server_is_full_is_found_again(redis: Any) -> None:

@@ -42,3 +42,13 @@ def test_jobs_whose_record_is_gone_leave_the_list_and_others_stay(bench: WorkerB
     tick(bench.context)
 
     assert bench.redis.zrange(keys.ALL_JOBS, 0, -1) == [kept.id.encode()]
+
+
+def test_a_ledger_that_was_wiped_is_audited_again(bench: WorkerBench) -> None:
+    bench.submitted(1)
+    bench.redis.flushall()
+    tick(bench.context)
+
+    bench.submitted(1)
+
+    assert [one.route for one in bench.context.audits.accounts()] == ["openai"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from batchline_shared.dialects.jsonl import parse_line
-from batchline_shared.errors import ProviderError
+from batchline_shared.errors import ProviderError, ProviderRejectedError
 from batchline_shared.ledger import (
     AuditRun,
     Finding,
@@ -26,7 +26,7 @@ from batchline_shared.ledger import (
     batch_decision,
 )
 from batchline_worker.backoff import jittered_s
-from batchline_worker.providers.base import BatchPhase
+from batchline_worker.providers.base import BROKEN_OFF, BatchPhase
 from batchline_worker.stages.pairing import Pair, judge, mark_of_line, shard_of_mark
 from batchline_worker.stages.quarantine import handling
 
@@ -136,10 +136,23 @@ def _of_window(
             yield batch
             continue
         most -= 1
-        mark = _mark_in(provider.lines(batch))
+        try:
+            mark = _mark_in(provider.lines(batch))
+        except ProviderError as error:
+            if not _is_of_one(error):
+                raise
+            _log.warning("results_not_opened", route=route, batch=batch.id, reason=str(error))
+            yield batch
+            continue
         if not mark:
             context.audits.note_stranger(route, batch.id, kept_s=context.settings.audit_window_s)
         yield replace(batch, shard_id=mark or None)
+
+
+def _is_of_one(error: ProviderError) -> bool:
+    """Whether an error says that one batch's results are gone or broken: others' can be read all the same."""
+    gone = isinstance(error, ProviderRejectedError) or error.status_code in (404, 410)
+    return gone or error.code == BROKEN_OFF
 
 
 def _mark_in(lines: Iterator[bytes]) -> str:

@@ -39,9 +39,9 @@ def enter(context: WorkerContext, shard: ShardWork) -> bool:
         other = context.work.shard(context.gates.shard_of(holder))
     except LedgerError:
         other = None  # set aside for a person, as one in doubt is: it must not stop the account for ever
-    if other is not None and other.state in _UNKNOWN:
+    if other is not None and other.state in _UNKNOWN and not other.quarantine:
         return False
-    # Its worker died between writing the outcome and freeing the gate.
+    # Its worker died between writing the outcome and freeing the gate; or it is set aside, as above.
     if other is not None and other.batch_id:
         context.gates.note(other.route, other.batch_id)
     _log.warning("gate_taken_over", shard=shard.id, holder=holder)

@@ -72,6 +72,9 @@ def judge(context: WorkerContext, batch: RemoteBatch) -> Pair | Verdict:
 def _compared(shard: ShardWork, batch: RemoteBatch) -> Pair | Verdict:
     if shard.batch_id == batch.id or shard.state == ShardState.SUBMITTING:
         return Pair.SHARD
+    if shard.unconfirmed and shard.state != ShardState.DONE:
+        # The one that it has may be another's, and this one its own: its results will tell.
+        return Pair.SHARD
     if batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed:
         return Pair.SHARD  # nothing ran, whoever's turn it was
     if batch.id in shard.dead_batches:

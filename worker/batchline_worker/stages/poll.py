@@ -18,7 +18,7 @@ from batchline_worker.providers.base import BatchPhase, SendAgain
 from batchline_worker.stages import admitting, hinting
 from batchline_worker.stages.adoption import UNKNOWN_AFTER, accepts, denied, is_unseen, noted, refuse
 from batchline_worker.stages.closing import close_unanswered
-from batchline_worker.stages.quarantine import due_shards
+from batchline_worker.stages.quarantine import due_shards, uncounted
 from batchline_worker.stages.reconcile import dead_with, ready_state
 from batchline_worker.stages.refusing import MAX_UPLOADS, no_room
 from batchline_worker.stages.telling import explain, mark_started
@@ -53,9 +53,13 @@ def work(context: WorkerContext) -> int:
     by_route: dict[str, list[ShardWork]] = {}
     for shard in shards:
         by_route.setdefault(shard.route, []).append(shard)
-    for name, mine in by_route.items():
-        with _apart(name):
-            _poll(context, name, mine)
+    with uncounted(context, shards, Stage.POLL):
+        for name, mine in by_route.items():
+            with _apart(name):
+                _poll(context, name, mine)
+        for shard in shards:
+            if shard.is_suspect:
+                context.work.leave_alone(shard, Stage.POLL)
     return len(shards)
 
 

@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from batchline_shared.errors import LedgerError, ProviderError
-from batchline_shared.ledger import GIVE_UP, JobWork, ShardState, ShardWork, Stage
+from batchline_shared.ledger import GIVE_UP, JobWork, ShardState, ShardWork, Stage, decided_batch
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import jittered_s
 from batchline_worker.stages import admitting, gating
@@ -25,7 +27,7 @@ from batchline_worker.stages.refusing import turned_away
 from batchline_worker.stages.telling import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from batchline_shared.ledger import AuditWork, DeliveryWork, JobTimer
     from batchline_worker.context import WorkerContext
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     _Member = ShardWork | JobWork | JobTimer | DeliveryWork | AuditWork
 
-__all__ = ["due_jobs", "due_shards", "handling"]
+__all__ = ["due_jobs", "due_shards", "handling", "uncounted"]
 
 _log = structlog.get_logger("batchline.quarantine")
 
@@ -47,7 +49,8 @@ _UNSENT = (ShardState.GATHERING, ShardState.PENDING, ShardState.UPLOADED)
 def due_shards(context: WorkerContext, stage: Stage, limit: int) -> list[ShardWork]:
     """Lease shards that are due; those that are quarantined or given up are seen to, and not among them."""
     while shards := context.work.lease_shards(stage, limit):
-        healthy = [shard for shard in shards if not _is_seen_to(context, shard, stage)]
+        with uncounted(context, shards, stage):
+            healthy = [shard for shard in shards if not _is_seen_to(context, shard, stage)]
         if healthy:
             return healthy
     return []
@@ -76,7 +79,8 @@ def _is_put_off(context: WorkerContext, member: ShardWork | JobWork, stage: Stag
 def due_jobs(context: WorkerContext, stage: Stage, limit: int) -> list[JobWork]:
     """Lease jobs that are due; those that are quarantined are set aside, and not among them."""
     while jobs := context.work.lease_jobs(stage, limit):
-        healthy = [job for job in jobs if not _is_job_seen_to(context, job, stage)]
+        with uncounted(context, jobs, stage):
+            healthy = [job for job in jobs if not _is_job_seen_to(context, job, stage)]
         if healthy:
             return healthy
     return []
@@ -90,9 +94,22 @@ def _is_job_seen_to(context: WorkerContext, job: JobWork, stage: Stage) -> bool:
 
 
 @contextmanager
+def uncounted(context: WorkerContext, members: Sequence[_Member], stage: Stage) -> Iterator[None]:
+    """Give leases back when Redis is in trouble, as far as it lets us: that is no crash of their members."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError):
+        with suppress(RedisError):
+            for member in members:
+                if isinstance(member, ShardWork | JobWork):
+                    context.work.put_off(member, stage, jittered_s(context.settings.lease_s / _LOOKS))
+        raise
+
+
+@contextmanager
 def handling(context: WorkerContext, member: _Member, stage: Stage) -> Iterator[Hold]:
     """Hold a lease while its member is handled; one whose records cannot be read is set aside."""
-    with context.leases.holding(member, stage) as hold:
+    with uncounted(context, [member], stage), context.leases.holding(member, stage) as hold:
         try:
             yield hold
         except LedgerError as error:
@@ -120,7 +137,8 @@ def _reason(member: ShardWork | JobWork, stage: Stage) -> str:
 
 
 def _is_unsent(shard: ShardWork, stage: Stage) -> bool:
-    return stage is Stage.SUBMIT and shard.state in _UNSENT
+    # A batch that an audit has found for it may have run it, whatever its state says.
+    return stage is Stage.SUBMIT and shard.state in _UNSENT and not decided_batch(shard.decision)
 
 
 def _quarantine(context: WorkerContext, shard: ShardWork, stage: Stage) -> None:

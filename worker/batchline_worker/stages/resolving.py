@@ -72,12 +72,17 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
     try:
         batch = context.provider(shard.route).poll(batch_id)
     except ProviderError as error:
-        if denied(error):
+        if denied(error) and shard.state != ShardState.IN_DOUBT:
+            _doubt(context, shard, f"an audit has found batch {batch_id}, which is not shown now: {error}")
+        elif denied(error):
             _refuse(context, shard, f"{shard.route} does not show batch {batch_id} to this account: {error}")
         else:
             _later(context, shard, str(error))
         return
     objection = _objection(context, shard, batch)
+    if objection and shard.state != ShardState.IN_DOUBT and not _ran_nothing(batch):
+        _doubt(context, shard, f"an audit has found batch {batch_id}, but {objection}")
+        return
     if objection:
         _refuse(context, shard, f"batch {batch_id} is not its own: {objection}")
         return
@@ -85,6 +90,15 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
     adopt(context, shard, [batch], confirmed=_is_proven(shard, batch))
     context.nudge(Stage.POLL)
     _log.warning("resolved", shard=shard.id, batch=batch_id)
+
+
+def _doubt(context: WorkerContext, shard: ShardWork, reason: str) -> None:
+    """An audit has seen its batch, which may run: that it is unknown, or has another count, proves little."""
+    written = context.work.release(shard, ShardState.IN_DOUBT, _AGAIN, None, decision="", message=reason)
+    if written is not None:
+        gating.leave(context, shard)
+        explain(context, shard, f"shard {shard.id} is in doubt: {reason}")
+        _log.error("in_doubt", shard=shard.id, reason=reason)
 
 
 def _is_proven(shard: ShardWork, batch: RemoteBatch) -> bool:
@@ -97,11 +111,15 @@ def _objection(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> 
     told = _anothers(context, shard, batch)
     if told:
         return told
-    if batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed:
+    if _ran_nothing(batch):
         return "it was refused as a whole, and ran nothing; decide that there is none"
     if batch.total and batch.total != shard.requests:
         return f"it has {batch.total} requests, and the shard {shard.requests}"
     return ""
+
+
+def _ran_nothing(batch: RemoteBatch) -> bool:
+    return batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed
 
 
 def _anothers(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> str:

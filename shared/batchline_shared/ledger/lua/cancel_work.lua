@@ -14,7 +14,8 @@ end
 local marked = 0
 for _, shard in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   local work = ARGV[2] .. shard
-  local state = redis.call('HGET', work, 'state')
+  -- A record that cannot be read is set aside for a person; it must not keep the others going.
+  local state = redis.call('TYPE', work).ok == 'hash' and redis.call('HGET', work, 'state')
   if state and state ~= 'done' then
     mark(work, shard, stages[state])
     marked = marked + 1

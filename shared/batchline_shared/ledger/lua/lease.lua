@@ -29,7 +29,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT
       crashes = number(work, 'crashes') + (ran_out and 1 or 0)
     end
     if crashes == 0 or (#leased == 0 and ARGV[4] == '0') then
-      redis.call('HDEL', work, 'suspect')
+      redis.call('HDEL', work, 'suspect', 'quarantine')
       if crashes > 0 then redis.call('HSET', work, 'crashes', crashes) else redis.call('HDEL', work, 'crashes') end
       redis.call('HSET', work, 'token', next_token(work, now), 'lease_until', now + ARGV[3], 'life', alive)
       redis.call('ZADD', KEYS[1], now + ARGV[3], member)

@@ -10,8 +10,8 @@ import fakeredis
 import pytest
 
 from batchline import JobStatus
-from batchline_shared.errors import ProviderAuthError, ProviderUnavailableError
-from batchline_shared.ledger import ShardState, Stage, Verdict, keys
+from batchline_shared.errors import ProviderAuthError, ProviderRejectedError, ProviderUnavailableError
+from batchline_shared.ledger import Resolved, ShardState, Stage, Verdict, batch_decision, keys
 from batchline_worker.providers.base import BatchPhase, RemoteBatch
 from batchline_worker.stages import audit
 from scripted_provider import ScriptedProvider, answer_line, lost_reply
@@ -370,3 +370,79 @@ def test_without_marks_another_ones_results_are_opened_once(unmarked: WorkerBenc
     assert [(run.others, run.findings) for run in runs] == [(1, 0)] * 2
     assert unmarked.provider.calls["lines"] == 1
     assert not job.status().is_final
+
+
+def test_without_marks_results_that_cannot_be_read_stop_no_audit(unmarked: WorkerBench) -> None:
+    jobs = [ask(unmarked), ask(unmarked)]
+    unmarked.run(Stage.PLAN)
+    unmarked.run(Stage.SUBMIT)
+    for name, at in (("batch_archived", 0), ("batch_lost", 1)):
+        shard = unmarked.shard(jobs[at])
+        batch = unmarked.provider.batches[shard.batch_id]
+        twin(unmarked, batch, id=name, phase=BatchPhase.COMPLETED, status="ended", result_files=("out",))
+        unmarked.provider.results[name] = [answer_line(f"bl-{shard.id}-0")]
+    gone = ProviderRejectedError("anthropic", "the results are archived", status_code=404)
+    unmarked.provider.fail("lines", gone)
+
+    run = audited(unmarked)
+
+    assert run.error == ""
+    assert [finding.batch_id for finding in found(unmarked)] == ["batch_lost"]
+
+
+def test_a_record_of_another_type_stops_no_audit(bench: WorkerBench) -> None:
+    broken, whole = bench.submitted(1), bench.submitted(1)
+    shard = bench.shard(broken)
+    work = keys.work(keys.partition_of(broken.id), shard.id)
+    bench.redis.delete(work)
+    bench.redis.set(work, "not a hash")
+    second = twin(bench, bench.provider.batches[bench.shard(whole).batch_id])
+
+    run = audited(bench)
+
+    assert (run.error, run.paired) == ("", 2)
+    assert [finding.batch_id for finding in found(bench)] == [second.id]
+
+
+def test_the_rightful_batch_is_not_cancelled_while_another_one_is_unproven(bench: WorkerBench) -> None:
+    job, shard = lost(bench, ShardState.IN_DOUBT)
+    ours = the_batch(bench)
+    named = twin(bench, ours, id="batch_named", shard_id=None, ledger_id=None, input_file_id=None)
+    assert bench.queue.resolve(shard.id, batch_decision(named.id)) is Resolved.NOTED
+    bench.run(Stage.SUBMIT)
+    assert (bench.shard(job).batch_id, bench.shard(job).unconfirmed) == (named.id, True)
+
+    audited(bench)
+
+    assert found(bench) == []
+    assert bench.provider.batches[ours.id].phase is BatchPhase.VALIDATING
+
+
+@pytest.mark.parametrize("state", [ShardState.PENDING, ShardState.UPLOADED])
+def test_a_batch_that_was_listed_is_not_made_again_as_it_is_not_shown(
+    bench: WorkerBench, state: ShardState
+) -> None:
+    job, _ = lost(bench, state)
+    audited(bench)
+    bench.provider.fail("poll", ProviderRejectedError("openai", "no such batch", status_code=404))
+
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.IN_DOUBT
+    assert bench.provider.calls["create"] == 1
+    audited(bench)
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 1
+
+
+def test_a_batch_with_our_mark_and_another_count_is_not_made_again(bench: WorkerBench) -> None:
+    job, _ = lost(bench, ShardState.UPLOADED)
+    batch = the_batch(bench)
+    bench.provider.batches[batch.id] = replace(batch, total=4)  # counts have been seen to be wrong
+    audited(bench)
+
+    bench.run(Stage.SUBMIT)
+
+    assert bench.shard(job).state == ShardState.IN_DOUBT
+    assert batch.id in bench.shard(job).message
+    assert bench.provider.calls["create"] == 1

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import fakeredis
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from batchline import ErrorType, InvalidInputError, JobStatus
-from batchline_shared.ledger import SetAside, ShardState, Stage, keys, overview
+from batchline import ErrorType, InvalidInputError, JobStatus, WaitTimeoutError
+from batchline_shared.errors import LedgerError
+from batchline_shared.ledger import SetAside, ShardState, Stage, batch_decision, keys, overview
 from batchline_worker.providers.base import BatchPhase
 from batchline_worker.ticking import tick
 from scripted_provider import ScriptedProvider, lost_reply
@@ -352,3 +356,180 @@ def test_one_broken_job_in_a_shared_batch_keeps_no_other_from_its_answers(bench:
     jobs[0].release()
     assert bench.finish(jobs[0]) is JobStatus.COMPLETED
     assert bench.provider.calls["create"] == 1
+
+
+def test_what_has_gone_on_by_itself_is_not_brought_back_and_paid_for_once(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply(), done=True)
+    bench.run(Stage.SUBMIT)
+    bench.later(100)
+    die(bench, Stage.SUBMIT)
+    shard = bench.shard(job)
+    assert shard.state == ShardState.IN_DOUBT
+    bench.redis.zadd(keys.due(keys.partition_of(job.id), Stage.SUBMIT), {shard.id: 1})
+    (leased,) = bench.queue.lease_shards(Stage.SUBMIT, 1)
+    bench.queue.set_aside(leased, Stage.SUBMIT, "its job cannot be read")
+    (batch_id,) = bench.provider.batches
+    with pytest.raises(WaitTimeoutError):
+        job.resolve(shard.id, batch_id=batch_id, timeout_s=0)
+    bench.run(Stage.SUBMIT)
+    assert (bench.shard(job).state, bench.shard(job).batch_id) == (ShardState.SUBMITTED, batch_id)
+
+    with pytest.raises(InvalidInputError, match="nothing of"):
+        job.release()
+    bench.run(Stage.SUBMIT)
+
+    assert asides(bench) == []
+    assert bench.provider.calls["create"] == 1
+    assert job.batches()[0].state != "quarantined"
+    assert bench.finish(job) is JobStatus.COMPLETED
+
+
+def test_a_shard_whose_batch_an_audit_has_found_is_not_taken_for_unsent(bench: WorkerBench) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    bench.provider.fail("create", lost_reply(), done=True)
+    bench.run(Stage.SUBMIT)
+    shard = bench.shard(job)
+    bench.redis.hset(keys.work(keys.partition_of(job.id), shard.id), "state", ShardState.UPLOADED)
+    (batch_id,) = bench.provider.batches
+    bench.queue.resolve(shard.id, batch_decision(batch_id), states=[ShardState.UPLOADED])
+
+    die(bench, Stage.SUBMIT)
+
+    assert asides(bench) == [(Stage.SUBMIT, shard.id)]
+    job.release()
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.shard(job).batch_id == batch_id
+    assert bench.provider.calls["create"] == 1
+
+
+def test_a_suspect_that_was_polled_lets_the_next_be_handled(bench: WorkerBench) -> None:
+    jobs = [bench.submitted(1) for _ in range(3)]
+    for job in jobs:
+        bench.redis.hset(
+            keys.work(keys.partition_of(job.id), bench.shard(job).id), mapping={"crashes": 2, "suspect": 1}
+        )
+    bench.later(400)
+
+    assert bench.run(Stage.POLL) == len(jobs)
+    assert bench.redis.get(keys.SUSPECT) is None
+
+
+@pytest.mark.parametrize("state", [ShardState.PENDING, ShardState.SUBMITTING])
+def test_a_gate_of_what_is_set_aside_stops_no_other_creation(state: ShardState) -> None:
+    provider = ScriptedProvider("anthropic", takes_files=False, marks_batches=False)
+    bench = WorkerBench(fakeredis.FakeRedis(), provider, quarantine_after=LIMIT)
+    jobs = [bench.client.enqueue("anthropic/claude-sonnet-4-5", None, [says("q")]) for _ in range(2)]
+    bench.run(Stage.PLAN)
+    (dead,) = bench.queue.lease_shards(Stage.SUBMIT, 1)
+    assert bench.context.gates.enter(dead) is None
+    bench.redis.hset(keys.work(keys.partition_of(dead.job_id), dead.id), "state", state)
+    bench.queue.set_aside(dead, Stage.SUBMIT, "it kills")
+
+    bench.run(Stage.SUBMIT)
+    bench.later(60)
+    bench.run(Stage.SUBMIT)
+
+    states = {bench.shard(job).state for job in jobs}
+    assert states == {state, ShardState.SUBMITTED}
+
+
+@pytest.mark.parametrize("by", ["a person", "its deadline"])
+def test_a_broken_record_keeps_nobody_from_cancelling_the_rest(by: str) -> None:
+    bench = WorkerBench(fakeredis.FakeRedis(), shard_max_requests=1)
+    job = bench.enqueue(3, deadline=timedelta(hours=1))
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    if by == "its deadline":
+        bench.later(4000)
+    broken, *others = bench.shards(job)
+    work = keys.work(keys.partition_of(job.id), broken.id)
+    bench.redis.delete(work)
+    bench.redis.set(work, "not a hash")
+
+    if by == "a person":
+        job.cancel()
+    else:
+        bench.run(Stage.DEADLINE)
+    bench.run(Stage.POLL)
+
+    phases = [bench.provider.batches[shard.batch_id].phase for shard in others]
+    assert phases == [BatchPhase.CANCELLING] * 2
+
+
+def test_a_deadline_that_was_set_aside_is_released_with_its_job(bench: WorkerBench) -> None:
+    job = bench.enqueue(2, deadline=timedelta(hours=1))
+    bench.run(Stage.PLAN, Stage.SUBMIT)
+    bench.redis.hset(keys.meta(job.id), "total", "garbage")
+    bench.later(4000)
+    bench.run(Stage.DEADLINE)
+    ((stage, timer),) = asides(bench)
+    assert stage == Stage.DEADLINE
+    bench.redis.hset(keys.meta(job.id), "total", 2)
+
+    assert job.release() == [timer]
+    bench.run(Stage.DEADLINE, Stage.POLL)
+
+    assert bench.provider.batches[bench.shard(job).batch_id].phase is BatchPhase.CANCELLING
+    assert asides(bench) == []
+
+
+def test_a_notice_that_was_set_aside_is_released_with_its_job(bench: WorkerBench) -> None:
+    job = bench.submitted(1, on_complete="tasks.tell")
+    bench.provider.end_all()
+    bench.later(400)
+    bench.run(Stage.POLL, Stage.COLLECT, Stage.SETTLE)
+    (leased,) = bench.queue.lease_deliveries(1)
+    bench.queue.set_aside(leased, Stage.NOTIFY, "its record cannot be read")
+
+    assert job.release() == [leased.id]
+    bench.run(Stage.NOTIFY)
+
+    assert [one.state for one in job.deliveries()] == ["delivered"]
+
+
+def test_a_broken_record_is_shown_and_the_other_parts_too() -> None:
+    bench = WorkerBench(fakeredis.FakeRedis(), shard_max_requests=1)
+    job = bench.enqueue(2)
+    bench.run(Stage.PLAN)
+    broken, whole = bench.shards(job)
+    bench.redis.hset(keys.work(keys.partition_of(job.id), broken.id), "segment", "garbage")
+
+    first, second = job.batches()
+
+    assert (first.shard, first.state) == (broken.id, "quarantined")
+    assert "malformed" in first.message
+    assert second.shard == whole.id
+    with pytest.raises(InvalidInputError, match="not in doubt"):
+        job.resolve(whole.id, batch_id=None, timeout_s=0)
+    with pytest.raises(LedgerError, match="malformed"):
+        job.resolve(broken.id, batch_id=None, timeout_s=0)
+
+
+@pytest.mark.parametrize("error", [OutOfMemoryError("full"), RedisConnectionError("away")])
+def test_what_redis_does_not_let_a_worker_write_is_no_crash(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    running, ended, waiting = bench.submitted(2), bench.submitted(2), bench.enqueue(2)
+    bench.run(Stage.PLAN)
+    bench.provider.end(bench.shard(ended).batch_id)
+    bench.poll_now(bench.shard(ended).id)
+    bench.run(Stage.POLL)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as trouble:
+        for name in ("release", "keep", "renew", "close_shard"):
+            trouble.setattr(bench.context.work, name, refuse)
+        for _ in range(2 * LIMIT):
+            bench.later(400)
+            for stage in (Stage.SUBMIT, Stage.POLL, Stage.COLLECT):
+                with suppress(RedisError):
+                    WORK[stage](bench.context)
+
+    assert asides(bench) == []
+    for job in (waiting, running, ended):
+        assert bench.shard(job).crashes == 0
+        assert bench.finish(job) is JobStatus.COMPLETED
