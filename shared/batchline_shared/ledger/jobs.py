@@ -200,10 +200,16 @@ class JobStore(Duplicates):
         """Say what keeps a job waiting; shown beside its status."""
         self._scripts.explain(keys=[keys.meta(job_id)], args=[message])
 
-    def finish(self, job_id: str, status: JobStatus, *, message: str, retention_s: int) -> bool:
-        """Give a job its final status, unless it has one; False while a retry is open, or when it is gone."""
+    def finish(
+        self, job_id: str, status: JobStatus, *, message: str, retention_s: int, done: int = 0
+    ) -> bool:
+        """Give a job its final status, unless it has one.
+
+        False while a retry is open, when it is gone, or has fewer than `done` outcomes (any more).
+        """
         reply = self._scripts.finish_job(
-            keys=keys.job_keys(job_id), args=[status, message, retention_s * 1000, keys.events(job_id)]
+            keys=keys.job_keys(job_id),
+            args=[status, message, retention_s * 1000, keys.events(job_id), done],
         )
         return bool(reply > 0)
 

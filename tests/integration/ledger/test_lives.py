@@ -210,3 +210,26 @@ def test_outcomes_that_a_restart_loses_are_landed_again_and_not_paid_for_again(
     assert lost
     bench.assert_whole(job)
     assert len(bench.shards(job)) == 1
+
+
+def test_no_job_ends_whose_outcomes_a_restart_loses_after_they_were_counted(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = WorkerBench(redis)
+    job = bench.enqueue(3)
+    finish, lost = JobStore.finish, []
+
+    def finish_after_loss(self: JobStore, *args: Any, **how: Any) -> bool:
+        if not lost:
+            restart(server)
+            for key in (keys.done, keys.outcomes):
+                redis.delete(key(job.id))
+            lost.append(redis.hset(keys.meta(job.id), mapping={"landed": 0, "succeeded": 0}))
+        return finish(self, *args, **how)
+
+    monkeypatch.setattr(JobStore, "finish", finish_after_loss)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert lost
+    bench.assert_whole(job)
+    assert bench.provider.calls["create"] == 1

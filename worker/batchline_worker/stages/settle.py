@@ -53,8 +53,9 @@ def _settle(context: WorkerContext, job: JobWork) -> None:
     retention_s = context.settings.retention_s if meta.retention_s is None else meta.retention_s
     status = JobStatus(meta.status) if meta.is_final else final_status(meta, cancelled=job.cancel)
     # The record first: should we die in between, the next tick comes here again.
-    if not context.jobs.finish(job.id, status, message=_message(meta, status), retention_s=retention_s):
-        # A retry is taking outcomes back: planning waits for it.
+    message = _message(meta, status)
+    if not context.jobs.finish(job.id, status, message=message, retention_s=retention_s, done=tally.done):
+        # A retry takes outcomes back: planning waits for it. Or a restart has lost some: settling finds out.
         context.work.replan(job)
         return
     if meta.idempotency:
