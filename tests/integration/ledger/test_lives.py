@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from batchline import BatchClient, JobStatus, QueueUnavailableError, Settings
-from batchline_shared.ledger import JobStore, Stage, WorkQueue, keys
+from batchline_shared.ledger import JobStore, Stage, WorkQueue, durability, keys
 from ledger_servers import REAL, embedded
 from worker_bench import WorkerBench, says
 
@@ -233,3 +233,18 @@ def test_no_job_ends_whose_outcomes_a_restart_loses_after_they_were_counted(
     assert lost
     bench.assert_whole(job)
     assert bench.provider.calls["create"] == 1
+
+
+@pytest.mark.parametrize("server", ["valkey"], indirect=True)
+def test_a_commit_that_is_sent_again_waits_for_the_disk_like_the_first(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durability, "_WAIT_MS", 300)
+    redis.config_set("appendfsync", "no")
+    # The server waits for what came over the same connection, and this one is lost with its answer.
+    with Redis.from_url(server.url) as lost:
+        JobStore(lost).begin("job_1", {})
+        JobStore(lost, durable=False).commit("job_1", {})
+
+    with pytest.raises(QueueUnavailableError, match="did not confirm"):
+        JobStore(redis).commit("job_1", {})

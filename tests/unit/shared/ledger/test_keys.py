@@ -104,7 +104,7 @@ def test_scripts_build_keys_from_the_prefix_of_work_records_alone() -> None:
         assert "batchline" not in text.lower().replace("batchline's", ""), script
         for argument in re.findall(r"redis\.call\('(?!PUBLISH)\w+', ([^,)]+)", text):
             assert re.fullmatch(
-                r"KEYS\[\d\]|unpack\(KEYS|key|work|tally|due|shards|ARGV\[[123]\] \.\. \w+", argument
+                r"KEYS\[\d+\]|unpack\(KEYS|key|work|tally|due|shards|ARGV\[[123]\] \.\. \w+", argument
             ), (
                 script.name,
                 argument,
