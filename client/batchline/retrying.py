@@ -7,6 +7,7 @@ requests to be tried again, never one with two outcomes or none.
 
 from __future__ import annotations
 
+import secrets
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -93,11 +94,12 @@ def send_again(connection: Connection, meta: JobMeta, take: Callable[[bytes], Ta
     jobs, work = connection.jobs, connection.work
     deadline_ms = _deadline_ms(connection, meta)
     # The work first: whatever happens later, somebody will look at the job.
-    _open(connection, meta.id, deadline_ms)
+    retrier = secrets.token_hex(8)
+    _open(connection, meta.id, deadline_ms, retrier)
     if meta.idempotency:
         # Should it go on the way, an enqueue with the same key would make, and pay for, a second job.
         jobs.keep_claim(meta.idempotency)
-    if not jobs.begin_retry(meta.id):
+    if not jobs.begin_retry(meta.id, retrier):
         raise JobNotReadyError(f"job {meta.id} is being retried already, or deleted", job_id=meta.id)
     taken = 0
     for landing in range(meta.landed):
@@ -117,14 +119,16 @@ def _deadline_ms(connection: Connection, meta: JobMeta) -> int | None:
     return meta.deadline.at_ms
 
 
-def _open(connection: Connection, job_id: str, deadline_ms: int | None) -> None:
+def _open(connection: Connection, job_id: str, deadline_ms: int | None, retrier: str) -> None:
     """Reopen the job's work; a worker may still be closing it, moments after it made the job final.
 
     Raises:
         JobNotReadyError: Somebody else retries it.
     """
     until = time.monotonic() + _CLOSING_S
-    while not connection.work.open_job(job_id, delay_s=_HOLD_S, sparse=True, deadline_ms=deadline_ms):
+    while not connection.work.open_job(
+        job_id, delay_s=_HOLD_S, sparse=True, deadline_ms=deadline_ms, opener=retrier
+    ):
         if time.monotonic() > until or not connection.jobs.meta(job_id).is_final:
             raise JobNotReadyError(f"job {job_id} is being retried already", job_id=job_id)
         time.sleep(0.02)

@@ -147,9 +147,12 @@ class RowMoves(Payload):
         """Note that shards hold every row of an attempt; of an earlier one, nothing."""
         self._scripts.end_planning(keys=[keys.meta(job_id), keys.ready(job_id)], args=[attempt])
 
-    def begin_retry(self, job_id: str) -> int:
-        """Reopen a finished job; its round, or 0 when it is not finished, or is being deleted."""
-        return int(self._scripts.begin_retry(keys=keys.job_keys(job_id), args=[keys.events(job_id)]))
+    def begin_retry(self, job_id: str, retrier: str = "") -> int:
+        """Reopen a finished job; its round, or 0 when it is not finished, or is being deleted.
+
+        A `retrier` is told its round again, should the first answer be lost.
+        """
+        return int(self._scripts.begin_retry(keys=keys.job_keys(job_id), args=[keys.events(job_id), retrier]))
 
     def take_back(
         self,
@@ -164,7 +167,8 @@ class RowMoves(Payload):
     ) -> bool:
         """Take the outcomes of `rows` out of a landing; False when it has changed since it was read.
 
-        `notes` says what the conversations grow by of rows whose answers are sent back.
+        Sent twice, it is done once. `notes` says what the conversations grow by of rows whose answers are
+        sent back.
         """
         parts = packed_notes(notes)
         names = (keys.meta, keys.done, keys.outcomes, keys.attempts, keys.ready, keys.reasks)

@@ -39,11 +39,17 @@ class WorkQueue(ShardMaking):
     # --- jobs --------------------------------------------------------------------------------
 
     def open_job(
-        self, job_id: str, *, delay_s: float, sparse: bool = False, deadline_ms: int | None = None
+        self,
+        job_id: str,
+        *,
+        delay_s: float,
+        sparse: bool = False,
+        deadline_ms: int | None = None,
+        opener: str = "",
     ) -> bool:
         """Create or reopen a job's work, due for planning in `delay_s`; False when it is open already.
 
-        With a deadline, its timer is set in the same step.
+        With a deadline, its timer is set in the same step. To its `opener` it is never open already.
         """
         partition = keys.partition_of(job_id)
         values: dict[str, Any] = {"cursor": "0,0", "waited": 0, "sparse": int(sparse)}
@@ -62,6 +68,7 @@ class WorkQueue(ShardMaking):
                     keys.work_prefix(partition),
                     timer_of(job_id),
                     "" if deadline_ms is None else deadline_ms,
+                    opener,
                     *flat(values),
                 ],
             )

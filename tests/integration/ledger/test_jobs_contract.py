@@ -238,7 +238,8 @@ def test_outcomes_are_taken_back_once_and_only_as_they_were_read(store: JobStore
     rest, gone = [b'{"n":0}', b"", b""], [b'{"n":1}', b'{"n":2}']
 
     assert store.take_back(JOB, 0, before, rest, gone, [1, 2], {"errored": 2})
-    assert not store.take_back(JOB, 0, before, rest, gone, [1, 2], {"errored": 2})
+    assert store.take_back(JOB, 0, before, rest, gone, [1, 2], {"errored": 2}), "as when it is sent twice"
+    assert not store.take_back(JOB, 0, before, [b""] * 3, [b'{"n":0}'], [0], {"errored": 1})
     assert stored(store) == rest[:1]
     assert list(store.attempt_rows(JOB, 0, store.meta(JOB).logged)) == [gone]
     assert store.meta(JOB).errored == 1

@@ -108,7 +108,7 @@ def test_an_outcome_is_taken_back_together_with_its_note_or_not_at_all(store: Jo
     store.begin_retry(JOB)
 
     assert store.take_back(*arguments, [note])
-    assert not store.take_back(*arguments, [note])
+    assert store.take_back(*arguments, [note]), "as when it is sent twice"
     assert read(store, [5, 6]) == [turns([5]), []]
     assert (store.meta(JOB).succeeded, store.ready_rows(JOB, 0, 10)) == (1, [5])
 

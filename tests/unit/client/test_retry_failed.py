@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.commands.core import Script
 
 from batchline import BatchClient, ErrorType, InvalidInputError, JobNotReadyError, JobStatus
+from batchline_shared.ledger.scripts import source
 from unit.client.sketches import ANN, MODEL, User, keys_left, says
 
 if TYPE_CHECKING:
@@ -86,3 +88,22 @@ def test_an_error_type_that_does_not_exist_is_named(
     with pytest.raises(InvalidInputError, match="known are invalid_request"):
         job.retry_failed(error_types)
     assert job.status() is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("name", ["open_job", "begin_retry", "take_back"])
+def test_a_step_whose_answer_is_lost_is_not_taken_for_somebody_elses(
+    client: BatchClient, desk: WorkerDesk, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = client.enqueue(MODEL, User, [says()] * 2)
+    desk.complete(job.id, (0, ANN), (1, ErrorType.EXPIRED))
+    call, text = Script.__call__, source(name)
+
+    def twice(self: Script, *args: Any, **how: Any) -> Any:
+        if self.script == text:
+            call(self, *args, **how)  # redis-py sends it again, over another connection
+        return call(self, *args, **how)
+
+    monkeypatch.setattr(Script, "__call__", twice)
+
+    assert job.retry_failed() == 1
+    assert job.info().pending == 1
