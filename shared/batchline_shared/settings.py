@@ -10,13 +10,14 @@ import os
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from batchline_shared.accounts import OWN_ACCOUNT, Account, AccountName, ModelName
 from batchline_shared.errors import ConfigurationError, InvalidModelError
 from batchline_shared.hooks import Endpoint, EndpointName, TaskDefaults
 from batchline_shared.limits import AccountLimits
+from batchline_shared.redis_url import SENTINEL
 
 __all__ = ["LONGEST_LINGER_S", "Settings", "describe_invalid"]
 
@@ -33,6 +34,7 @@ class Settings(BaseSettings):
         env_parse_none_str="none",
         frozen=True,
         extra="ignore",
+        hide_input_in_errors=True,  # it may be an address with its password
     )
 
     redis_url: str = Field(default="redis://localhost:6379/0", repr=False)
@@ -155,6 +157,18 @@ class Settings(BaseSettings):
 
     durable_writes: bool = True
     """Wait until an enqueued job and a submission's intent are on disk (WAITAOF), where the server can."""
+
+    @field_validator("redis_url", "broker_url")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        """Refuse what nobody can take apart: errors of those who try would quote the password, or a part."""
+        try:
+            # Sentinels, and brokers of Celery's, may be several.
+            several = urlsplit(url).scheme == SENTINEL or ";" in url
+            _ = None if several else urlsplit(url).port
+        except ValueError:
+            raise ValueError("is no Redis URL; does the password need percent-encoding?") from None
+        return url
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from batchline_shared.errors import ConfigurationError
 from batchline_shared.settings import Settings
@@ -97,3 +98,33 @@ def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) 
 def test_the_broker_is_beside_the_ledger_unless_it_is_named(ledger: str, broker: str) -> None:
     assert Settings.load(redis_url=ledger).effective_broker_url == broker
     assert Settings.load(redis_url=ledger, broker_url="amqp://b").effective_broker_url == "amqp://b"
+
+
+@pytest.mark.parametrize("name", ["redis_url", "broker_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:plan[ted@ledger/0",
+        "redis://:plan\N{FULLWIDTH NUMBER SIGN}ted@ledger/0",
+        "redis://:plan/ted@ledger:6379/0",
+        "rediss://:plan#ted@ledger/0",
+        "sentinel://:plan[ted@ledger/0?master=m",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_not_quoted(name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"BATCHLINE_{name.upper()}: .*percent-encoding") as refused:
+        Settings.load(**{name: url})
+    assert "plan" not in str(refused.value)
+
+
+def test_several_addresses_are_one_broker() -> None:
+    urls = "redis://:p@a:6379/1;redis://:p@b:6379/1"
+    assert Settings.load(broker_url=urls).broker_url == urls
+    Settings.load(redis_url="sentinel://:p@a:26379,b:26379/0?master=m")
+
+
+def test_settings_that_do_not_fit_together_quote_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHLINE_REDIS_URL", "redis://:planted@ledger/0")
+    with pytest.raises(ValidationError) as refused:
+        Settings(lease_s=1)
+    assert "redis://" not in str(refused.value)
