@@ -199,9 +199,11 @@ def commit_job(
             )
         if store.commit(job_id, fields, written):
             return
-        # What was written before the restart may be lost: the list of jobs, the key, when it is due.
+        # What was written before a restart may be lost: the list of jobs, the key, when it is due.
         store.begin(job_id, plan.fields())
-    raise QueueUnavailableError("Redis restarts again and again; look at the server, and call again")
+    raise QueueUnavailableError(
+        "Redis restarts or stands still again and again; look at the server, and call again"
+    )
 
 
 def _alive(store: JobStore, job_id: str, requests: Iterator[EncodedRequest]) -> Iterator[EncodedRequest]:

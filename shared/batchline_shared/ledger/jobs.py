@@ -28,7 +28,11 @@ _CLAIM_STAGING_S: Final = STAGING_S + 3600
 two enqueues with one key can both become real."""
 
 _NOTHING: Final = Written()
-_RESTARTED: Final = -3
+_NOT_NOW: Final = -3
+
+_COMMIT_WITHIN_MS: Final = 8000
+"""How long after it was sent a commit may be taken up. Shorter than the socket's time-out: a server that
+stood still for longer must not make a job real whose client has given up, and may enqueue it again."""
 
 _PAGE = 100
 
@@ -64,19 +68,22 @@ class JobStore(Duplicates):
 
         Returns:
             False when the server was restarted, or failed over, since the job was begun: its parts are there,
-            but not for sure what was written elsewhere. `begin` it again, write that, and commit.
+            but not for sure what was written elsewhere; or when it stood still. `begin` it again, write
+            that, and commit.
 
         Raises:
             QueueUnavailableError: The record or a part is gone, or the disk did not confirm it.
         """
+        seconds, microseconds = self._client.time()
+        latest_ms = seconds * 1000 + microseconds // 1000 + _COMMIT_WITHIN_MS
         done = self._durability.write(
             lambda pipe: self._scripts.commit_job(
                 keys=keys.job_keys(job_id),
-                args=[*written, *(part for item in fields.items() for part in item)],
+                args=[*written, latest_ms, *(part for item in fields.items() for part in item)],
                 client=pipe,
             )
         )
-        if done == _RESTARTED:
+        if done == _NOT_NOW:
             return False
         if done < 0:
             raise QueueUnavailableError(

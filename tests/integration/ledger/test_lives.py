@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis import Redis
+from redis.client import Pipeline
 
 from batchline import BatchClient, JobStatus, QueueUnavailableError, Settings
-from batchline_shared.ledger import JobStore, Stage, WorkQueue, durability, keys
+from batchline_shared.ledger import JobStore, Stage, WorkQueue, connection, durability, jobs, keys
 from ledger_servers import REAL, embedded
 from worker_bench import WorkerBench, says
 
@@ -248,3 +251,42 @@ def test_a_commit_that_is_sent_again_waits_for_the_disk_like_the_first(
 
     with pytest.raises(QueueUnavailableError, match="did not confirm"):
         JobStore(redis).commit("job_1", {})
+
+
+def test_an_enqueue_that_a_frozen_server_failed_is_not_real_once_it_thaws(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(jobs, "_COMMIT_WITHIN_MS", 400)
+    load = Pipeline.load_scripts
+
+    def freeze(self: Pipeline) -> Any:
+        load(self)
+        if self.scripts:  # of all pipelines, only the commit's has one
+            os.kill(server.pid, signal.SIGSTOP)
+
+    monkeypatch.setattr(Pipeline, "load_scripts", freeze)
+    with BatchClient(settings=Settings(redis_url=server.url, broker_url="memory://")) as client:
+        try:
+            with pytest.raises(QueueUnavailableError, match="does not answer"):
+                client.enqueue(MODEL, None, [says()])
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+
+        time.sleep(0.3)  # it reads what the client sent before it hung up
+        assert list(client.jobs()) == []
+
+
+def test_a_commit_that_came_too_late_is_made_again_by_a_client_that_still_waits(
+    client: BatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, within_ms = JobStore.commit, iter([-1, 8000])
+
+    def commit_late(self: JobStore, *args: Any) -> bool:
+        monkeypatch.setattr(jobs, "_COMMIT_WITHIN_MS", next(within_ms))
+        return commit(self, *args)
+
+    monkeypatch.setattr(JobStore, "commit", commit_late)
+
+    assert client.enqueue(MODEL, None, [says()]).status() is JobStatus.QUEUED
+    assert list(within_ms) == []
