@@ -68,6 +68,8 @@ class Ending:
     status: str
     counts: Mapping[str, int]
     """`total`, `succeeded`, `errored`."""
+    round: int | None = None
+    """The job's round that has ended; one that has been told is no further end."""
 
     @property
     def event(self) -> bytes:

@@ -131,7 +131,10 @@ class WorkQueue(ShardMaking):
         if clean_after_s is not None and retention_s:
             clean_after_s = min(clean_after_s, retention_s * _CLEAN_BY)
         clean_after = "" if clean_after_s is None else int(clean_after_s * 1000)
-        told = ("", "", "") if ending is None else (ending.event, ending.task, ending.webhook)
+        told: tuple[Any, ...] = ("", "", "", "")
+        if ending is not None:
+            of_round = "" if ending.round is None else ending.round
+            told = (ending.event, ending.task, ending.webhook, of_round)
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(

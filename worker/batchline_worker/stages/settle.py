@@ -80,7 +80,7 @@ def _ending(meta: JobMeta, status: JobStatus) -> Ending | None:
     if not meta.on_complete and not meta.webhook:
         return None
     counts = {"total": meta.total, "succeeded": meta.succeeded, "errored": meta.errored}
-    return Ending(meta.on_complete, meta.webhook, status, counts)
+    return Ending(meta.on_complete, meta.webhook, status, counts, meta.round)
 
 
 def _go_on(context: WorkerContext, job: JobWork, meta: JobMeta, tally: RowTally) -> None:

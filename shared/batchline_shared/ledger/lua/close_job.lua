@@ -6,7 +6,7 @@
 -- KEYS: job's work, tally, due set it is in, the job's shards, due set of cleaning up, its timer's record, due
 --       sets of deadlines and of notifying.
 -- ARGV: job id, token, prefix of work records, retention in ms, delay until cleaning up in ms ('' = never),
---       timer, what is told, task, webhook ('' = none), tally field, increment, ...
+--       timer, what is told, task, webhook ('' = none), the job's round, tally field, increment, ...
 if not holds_since(KEYS[1], ARGV[2]) then return 0 end
 enter(KEYS[1], KEYS[2], 'job', 'closed')
 local now = now_ms()
@@ -19,12 +19,15 @@ for field, n in string.gmatch(redis.call('HGET', KEYS[1], 'counted') or '', '([^
   redis.call('HINCRBY', KEYS[2], field, -n)
 end
 local counted = {}
-for i = 10, #ARGV, 2 do
+for i = 11, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1])
   counted[#counted + 1] = ARGV[i] .. ',' .. ARGV[i + 1]
 end
 redis.call('HSET', KEYS[1], 'counted', table.concat(counted, ','))
-if ARGV[8] .. ARGV[9] ~= '' then
+-- Work that was opened for a retry which never reopened the job is closed without a further end.
+local told = ARGV[10] ~= '' and redis.call('HGET', KEYS[1], 'told') == ARGV[10]
+if ARGV[8] .. ARGV[9] ~= '' and not told then
+  redis.call('HSET', KEYS[1], 'told', ARGV[10])
   local number = redis.call('HINCRBY', KEYS[1], 'ends', 1)
   for kind, target in pairs({task = ARGV[8], webhook = ARGV[9]}) do
     if target ~= '' then

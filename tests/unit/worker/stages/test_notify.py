@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from batchline import DeliveryError, DeliveryState, JobNotFoundError, JobStatus
-from batchline_shared.ledger import Stage, keys
+from batchline_shared.ledger import JobStore, Stage, keys
 from batchline_worker.hooks import Attempt
 from scripted_provider import answer_line, error_line
 from worker_bench import WorkerBench
@@ -280,6 +280,26 @@ def test_a_retry_ends_again_and_is_told_again(bench: WorkerBench) -> None:
     ]
     assert len(bench.sender.messages) == 4
     assert len({message.id for message in bench.sender.messages}) == 2
+
+
+def test_a_retry_that_dies_before_it_reopens_the_job_is_no_further_end(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.provider.answer = error_line
+    job = ended(bench, webhook="shop")
+    bench.run()
+
+    def die(*_: Any) -> int:
+        raise Killed
+
+    monkeypatch.setattr(JobStore, "begin_retry", die)
+    with pytest.raises(Killed):
+        job.retry_failed()
+    bench.later(61)
+    bench.run()
+
+    assert the_delivery(job).state is DeliveryState.DELIVERED
+    assert len(bench.sender.messages) == 1
 
 
 def test_an_end_that_was_not_taken_is_told_as_it_was_also_while_the_job_runs_again(
