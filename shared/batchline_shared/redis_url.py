@@ -76,7 +76,8 @@ class SentinelAddress(NamedTuple):
         """The URL as kombu takes it; it wants user, password and database for each Sentinel."""
         user = f"{quote(self.username or '', safe='')}:{quote(self.password or '', safe='')}@"
         at = user if user != ":@" else ""
-        return ";".join(f"{SENTINEL}://{at}{host}:{port}/{self.database}" for host, port in self.hosts)
+        hosts = [(f"[{host}]" if ":" in host else host, port) for host, port in self.hosts]
+        return ";".join(f"{SENTINEL}://{at}{host}:{port}/{self.database}" for host, port in hosts)
 
 
 def is_redis(url: str) -> bool:
