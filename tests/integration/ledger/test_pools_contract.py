@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -206,3 +207,11 @@ def test_the_number_of_a_carrier_never_comes_twice(redis: Any, queue: WorkQueue,
         redis.delete(keys.pool(keys.partition_of(POOL), POOL))
 
     assert len(names) == 5
+
+
+def test_a_rider_of_no_tokens_leaves_like_any_other(queue: WorkQueue, pools: Pools) -> None:
+    (rider,) = riders(queue, 1)
+    name = join(pools, replace(rider, tokens=0))
+    pools.leave(POOL, rider.id)
+
+    assert carrier_named(queue, name).cancel

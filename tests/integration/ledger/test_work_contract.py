@@ -267,6 +267,19 @@ def test_closing_keeps_the_records_for_the_retention_only(redis: Any, queue: Wor
     assert all(0 < redis.pttl(name) <= 100_000 for name in names)
 
 
+def test_a_job_that_ends_again_replaces_the_counts_of_its_end_also_where_they_were_none(
+    redis: Any, queue: WorkQueue
+) -> None:
+    for counts in ({"request.succeeded": 0, "request.errored": 3}, {"request.succeeded": 3}):
+        queue.open_job(JOB, delay_s=0)
+        (job,) = queue.lease_jobs(Stage.PLAN, 1)
+        queue.plan_done(job)
+        (job,) = queue.lease_jobs(Stage.SETTLE, 1)
+        assert queue.close_job(job, retention_s=100, clean_after_s=None, counts=counts)
+
+    assert overview(redis).requests == {"succeeded": 3, "errored": 0}
+
+
 def test_waking_makes_work_due_but_not_what_is_leased(queue: WorkQueue) -> None:
     queue.open_job(JOB, delay_s=60)
     assert queue.lease_jobs(Stage.PLAN, 1) == []

@@ -14,9 +14,10 @@ redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'lease_until', 0)
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[6])
 redis.call('ZREM', KEYS[7], ARGV[6])
--- A job that was retried ends again: its counts replace those of its last end.
+-- A job that was retried ends again: its counts replace those of its last end. Not -n: Redis 7.0 writes the
+-- negative of 0 as -0, and takes that for no number.
 for field, n in string.gmatch(redis.call('HGET', KEYS[1], 'counted') or '', '([^,]+),(%d+)') do
-  redis.call('HINCRBY', KEYS[2], field, -n)
+  redis.call('HINCRBY', KEYS[2], field, 0 - n)
 end
 local counted = {}
 for i = 11, #ARGV, 2 do

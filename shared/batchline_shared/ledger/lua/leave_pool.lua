@@ -18,10 +18,11 @@ local state = redis.call('HGET', work, 'state')
 if not state or state == 'done' then return 1 end
 if state == 'gathering' then
   redis.call('HDEL', ARGV[2] .. carrier, number)
-  redis.call('HINCRBY', work, 'inputs', -inputs)
-  redis.call('HINCRBY', work, 'tokens', -tokens)
-  redis.call('HINCRBY', work, 'bytes', -bytes)
-  redis.call('HSET', work, 'segment', '[0,' .. redis.call('HINCRBY', work, 'rows', -rows) .. ',0,0,[]]')
+  -- Not -inputs: see close_job.lua.
+  redis.call('HINCRBY', work, 'inputs', 0 - inputs)
+  redis.call('HINCRBY', work, 'tokens', 0 - tokens)
+  redis.call('HINCRBY', work, 'bytes', 0 - bytes)
+  redis.call('HSET', work, 'segment', '[0,' .. redis.call('HINCRBY', work, 'rows', 0 - rows) .. ',0,0,[]]')
 end
 if redis.call('HINCRBY', work, 'members', -1) > 0 then return 1 end
 redis.call('HSET', work, 'cancel', 1)
