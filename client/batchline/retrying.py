@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from batchline_shared.errors import InvalidInputError, JobNotReadyError
+from batchline_shared.errors import InvalidInputError, JobNotReadyError, QueueUnavailableError
 from batchline_shared.ledger import Stage
 from batchline_shared.ledger.chunks import unpack
 from batchline_shared.outcome_rows import error_type_of
@@ -56,6 +56,9 @@ class Taken(NamedTuple):
 _HOLD_S = 60.0
 """How long planning waits for us, should we die on the way."""
 
+_RESTARTS = 3
+"""How often Redis may restart while one job is reopened."""
+
 _CLOSING_S = 10.0
 """How long a worker may take from making a job final to closing its work."""
 
@@ -90,26 +93,37 @@ def send_again(connection: Connection, meta: JobMeta, take: Callable[[bytes], Ta
 
     Raises:
         JobNotReadyError: Somebody else reopens it, or deletes it.
+        QueueUnavailableError: Redis restarts again and again.
     """
-    jobs, work = connection.jobs, connection.work
     deadline_ms = _deadline_ms(connection, meta)
-    # The work first: whatever happens later, somebody will look at the job.
     retrier = secrets.token_hex(8)
+    for _ in range(_RESTARTS):
+        _reopen(connection, meta, deadline_ms, retrier)
+        for landing in range(meta.landed):
+            _take_back(connection, meta.id, landing, take)
+        taken = connection.jobs.end_retry(meta.id, retrier)
+        if taken is not None:
+            break
+    else:
+        raise QueueUnavailableError("Redis restarts again and again; look at the server, and call again")
+    # Had we stood still for a minute before `begin_retry`, a worker would have closed the work again.
+    connection.work.open_job(meta.id, delay_s=0.0, sparse=True, deadline_ms=deadline_ms)
+    connection.work.wake_job(meta.id)
+    connection.nudge(Stage.PLAN)
+    return taken
+
+
+def _reopen(connection: Connection, meta: JobMeta, deadline_ms: int | None, retrier: str) -> None:
+    """Reopen a job and its work; again for the same one changes nothing."""
+    # The work first: whatever happens later, somebody will look at the job.
     _open(connection, meta.id, deadline_ms, retrier)
     if meta.idempotency:
         # Should it go on the way, an enqueue with the same key would make, and pay for, a second job.
-        jobs.keep_claim(meta.idempotency)
-    if not jobs.begin_retry(meta.id, retrier):
+        connection.jobs.keep_claim(meta.idempotency)
+    if not connection.jobs.begin_retry(meta.id, retrier):
         raise JobNotReadyError(f"job {meta.id} is being retried already, or deleted", job_id=meta.id)
-    taken = 0
-    for landing in range(meta.landed):
-        taken += _take_back(connection, meta.id, landing, take)
-    jobs.end_retry(meta.id)
-    # Had we stood still for a minute before `begin_retry`, a worker would have closed the work again.
-    work.open_job(meta.id, delay_s=0.0, sparse=True, deadline_ms=deadline_ms)
-    work.wake_job(meta.id)
-    connection.nudge(Stage.PLAN)
-    return taken
+    # Once more: a restart in between may have lost it, and nobody would ever look at a job without work.
+    connection.work.open_job(meta.id, delay_s=_HOLD_S, sparse=True, deadline_ms=deadline_ms, opener=retrier)
 
 
 def _deadline_ms(connection: Connection, meta: JobMeta) -> int | None:
@@ -170,7 +184,7 @@ def _failed(reader: OutcomeReader[Any], wanted: frozenset[ErrorType], row: bytes
 
 def _take_back(
     connection: Connection, job_id: str, landing: int, take: Callable[[bytes], Taken | None]
-) -> int:
+) -> None:
     before = connection.jobs.outcome_chunk(job_id, landing)
     kept: list[bytes] = []
     lines: list[bytes] = []
@@ -188,6 +202,5 @@ def _take_back(
             counts[name] = counts.get(name, 0) + 1
     rows = [one.row for one in taken]
     notes = [one.note for one in taken if one.note is not None]
-    if rows and not connection.jobs.take_back(job_id, landing, before, kept, lines, rows, counts, notes):
-        return 0
-    return len(rows)
+    if rows:
+        connection.jobs.take_back(job_id, landing, before, kept, lines, rows, counts, notes)

@@ -178,8 +178,8 @@ def meta(job_id: str) -> str:
     """Hash: the job's record (`records.JobMeta`): status, template, counts, times.
 
     Written by the client at enqueue and on cancel and retry, by the workers as
-    outcomes land; `life` is the server's when it was begun (`_life.lua`),
-    `retrier` marks whose retry was the last, so that he knows it again. TTL:
+    outcomes land; `life` is the server's when it was begun (`_life.lua`), or
+    its last retry was, whose `retrier` it tells. TTL:
     one day while the enqueue is under way (a client that dies leaves nothing
     behind), none while the job lives, `retention_s` after.
     `deletion` marks it (`deleting`) before it deletes anything, and deletes it last.

@@ -188,6 +188,17 @@ class RowMoves(Payload):
             )
         )
 
-    def end_retry(self, job_id: str) -> None:
-        """Let planning go on."""
+    def end_retry(self, job_id: str, retrier: str) -> int | None:
+        """Let planning go on, for a `retrier` who has taken back what he wants.
+
+        Returns:
+            How many rows are to be sent again; None when a restart may have lost some of it: `begin_retry`
+            and take back again.
+        """
+        names = (keys.meta, keys.ready)
+        reply = int(self._scripts.end_retry(keys=[name(job_id) for name in names], args=[retrier]))
+        return None if reply < 0 else reply
+
+    def break_retry(self, job_id: str) -> None:
+        """Let planning go on without waiting for a retry that does not end."""
         self._client.hdel(keys.meta(job_id), "retrying")

@@ -78,6 +78,7 @@ class Scripts:
         self.finish_job = script("finish_job")
         self.begin_retry = script("begin_retry")
         self.take_back = script("take_back")
+        self.end_retry = script("end_retry")
         self.pass_deadline = script("pass_deadline")
         self.mark_asked = script("mark_asked")
         self.unmark_asked = script("unmark_asked")

@@ -252,7 +252,7 @@ def test_nothing_is_taken_back_outside_a_retry(store: JobStore) -> None:
     assert not store.take_back(JOB, 0, before, [], [], [0, 1, 2], {"errored": 3})
 
     store.begin_retry(JOB)
-    store.end_retry(JOB)
+    store.break_retry(JOB)
 
     assert not store.take_back(JOB, 0, before, [], [], [0, 1, 2], {"errored": 3})
     assert store.done_count(JOB) == 3
@@ -270,7 +270,7 @@ def test_a_job_does_not_end_while_a_retry_is_open(store: JobStore) -> None:
     store.begin_retry(JOB)
 
     assert not store.finish(JOB, JobStatus.FAILED, message="", retention_s=1)
-    store.end_retry(JOB)
+    store.break_retry(JOB)
     assert store.finish(JOB, JobStatus.FAILED, message="", retention_s=1)
 
 

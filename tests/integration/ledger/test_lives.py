@@ -14,6 +14,7 @@ from redis.client import Pipeline
 from batchline import BatchClient, JobStatus, QueueUnavailableError, Settings
 from batchline_shared.ledger import JobStore, Stage, WorkQueue, connection, durability, jobs, keys
 from ledger_servers import REAL, embedded
+from scripted_provider import answer_line, error_line
 from worker_bench import WorkerBench, says
 
 if TYPE_CHECKING:
@@ -290,3 +291,59 @@ def test_a_commit_that_came_too_late_is_made_again_by_a_client_that_still_waits(
 
     assert client.enqueue(MODEL, None, [says()]).status() is JobStatus.QUEUED
     assert list(within_ms) == []
+
+
+def test_a_retry_that_a_restart_undoes_is_made_again(
+    server: EmbeddedServer, redis: Any, client: BatchClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = WorkerBench(redis)
+    bench.provider.answer = error_line
+    job = bench.enqueue(3)
+    bench.finish(job)
+    bench.provider.answer = answer_line
+    before = {name: redis.dump(name) for name in redis.scan_iter()}
+    take_back, lost = JobStore.take_back, []
+
+    def take_back_after_loss(self: JobStore, *args: Any) -> bool:
+        if not lost:
+            lost.append(restart(server))
+            redis.flushdb()
+            for name, value in before.items():
+                redis.restore(name, 0, value)
+        return take_back(self, *args)
+
+    monkeypatch.setattr(JobStore, "take_back", take_back_after_loss)
+
+    assert client.job(job.id).retry_failed() == 3
+    assert bench.finish(job) is JobStatus.COMPLETED
+    bench.assert_whole(job)
+    assert bench.provider.calls["create"] == 2
+
+
+def test_a_retry_whose_work_a_restart_loses_does_not_wait_for_ever(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = WorkerBench(redis)
+    bench.provider.answer = error_line
+    job = bench.enqueue(3)
+    bench.finish(job)
+    work = keys.work(keys.partition_of(job.id), job.id)
+    before = redis.dump(work)
+    begin_retry = JobStore.begin_retry
+
+    def begin_after_loss(self: JobStore, *args: Any) -> int:
+        restart(server)
+        lose_its_work(redis, job.id)
+        redis.restore(work, 0, before)
+        return begin_retry(self, *args)
+
+    def die(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(JobStore, "begin_retry", begin_after_loss)
+    monkeypatch.setattr(JobStore, "take_back", die)
+    with pytest.raises(KeyboardInterrupt):
+        job.retry_failed()
+
+    assert bench.finish(job) is JobStatus.FAILED
+    bench.assert_whole(job)

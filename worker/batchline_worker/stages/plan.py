@@ -69,7 +69,7 @@ def _plan(context: WorkerContext, job: JobWork) -> None:
     else:
         _hold_key(context, meta)
         if meta.retrying:
-            context.jobs.end_retry(meta.id)
+            context.jobs.break_retry(meta.id)
         if not _plan_rows(context, job, meta):
             return
         # Before: were we to die in between, planning would go on at the end.
