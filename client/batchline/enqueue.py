@@ -17,6 +17,7 @@ from batchline_shared.errors import IdempotencyConflictError, InvalidInputError,
 from batchline_shared.ledger import Stage
 from batchline_shared.ledger.deletion import Deletion
 from batchline_shared.ledger.payload import Written
+from batchline_shared.ledger.records import STAGING
 from batchline_shared.pricing import rate_card
 
 if TYPE_CHECKING:
@@ -243,6 +244,8 @@ def _claim(store: JobStore, plan: JobPlan, job_id: str) -> str:
         if staged is None:
             found = store.find(held)
             if found is not None:
+                if found.status == STAGING:
+                    continue  # it has begun again since the look
                 if (conflict := plan.conflict(found)) is not None:
                     raise IdempotencyConflictError(conflict)
                 return held

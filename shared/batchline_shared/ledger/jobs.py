@@ -125,9 +125,12 @@ class JobStore(Duplicates):
     # --- reading a job -----------------------------------------------------------------------
 
     def find(self, job_id: str) -> JobMeta | None:
-        """The job's record, also while its enqueue is under way; None when there is none."""
+        """The job's record, also while its enqueue is under way; None when there is none.
+
+        What an enqueue writes on whose record was taken from it, or lost, is none.
+        """
         record = self._client.hgetall(keys.meta(job_id))
-        return JobMeta.read(job_id, record) if record else None
+        return JobMeta.read(job_id, record) if record.keys() - {b"staged"} else None
 
     def meta(self, job_id: str) -> JobMeta:
         """The job's record.

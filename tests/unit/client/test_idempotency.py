@@ -12,8 +12,10 @@ from batchline import (
     BatchProcessor,
     IdempotencyConflictError,
     InvalidInputError,
+    QueueUnavailableError,
     enqueue,  # the module
 )
+from batchline_shared.ledger import keys
 from unit.client.sketches import ANN, MODEL, User, keys_left, says
 
 if TYPE_CHECKING:
@@ -92,6 +94,26 @@ def test_an_enqueue_whose_requests_come_slowly_does_not_stand_still(
 
     assert client.enqueue(MODEL, User, rows(), idempotency_key="nightly").info().total == 200
     assert len(set(seen)) == len(seen) == 10
+
+
+def test_what_an_enqueue_writes_that_was_taken_for_dead_stands_in_nobodys_way(client: BatchClient) -> None:
+    store = client.connection.jobs
+    ids: list[str] = []
+
+    def rows() -> Iterator[Any]:
+        for _ in range(2500):
+            yield says()
+        # Another enqueue took it for dead, and died itself before it took the key.
+        (first,) = client.connection.redis.zrange(keys.ALL_JOBS, 0, -1)
+        store.abandon(first.decode())
+        for _ in range(2500):
+            yield says()
+        ids.append(client.enqueue(MODEL, User, [says()], idempotency_key="nightly").id)
+
+    with pytest.raises(QueueUnavailableError, match="call again"):
+        client.enqueue(MODEL, User, rows(), idempotency_key="nightly")
+
+    assert [client.enqueue(MODEL, User, [says()], idempotency_key="nightly").id] == ids
 
 
 def test_the_processor_takes_a_key_too(processor: BatchProcessor[User]) -> None:
