@@ -16,7 +16,15 @@ from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 from kombu.transport.redis import Channel
 
-from batchline_shared.broker import NUDGE_EXPIRES_S, TICK_QUEUE, TICK_TASK, broker_settings, queue_of, task_of
+from batchline_shared.broker import (
+    NO_PATIENCE,
+    NUDGE_EXPIRES_S,
+    TICK_QUEUE,
+    TICK_TASK,
+    broker_settings,
+    queue_of,
+    task_of,
+)
 from batchline_shared.errors import QueueUnavailableError
 from batchline_shared.ledger import Stage, redis_errors, server_name
 from batchline_shared.ledger.safety import dangers
@@ -48,7 +56,8 @@ def _queue(name: str) -> Any:
 
 app = Celery("batchline")
 app.conf.update(
-    **broker_settings(settings.effective_broker_url),
+    # Of nudges, which the work at hand must not wait for; consuming has its own, see `broker_connection_…`.
+    **broker_settings(settings.effective_broker_url, **NO_PATIENCE),
     task_serializer="json",
     accept_content=["json"],
     result_backend=None,

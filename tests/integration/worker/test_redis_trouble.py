@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from redis import Redis
 from acceptance.live_stack import LiveStack, simulator_config, until
 from batchline import JobStatus, QueueFullError, QueueUnavailableError
 from batchline_ops.embedded import EmbeddedServer
+from batchline_ops.embedded.server import free_port
 from batchline_simulator import SimulatorProcess, running_simulator
 
 if TYPE_CHECKING:
@@ -179,3 +182,18 @@ def test_a_worker_says_which_settings_of_the_server_may_lose_jobs(site: Site) ->
     assert "maxmemory-policy is allkeys-lru" in text
     assert "no append-only file" in text
     assert "redis_may_lose_jobs" not in site.worker.log.read_text()
+
+
+def test_a_broker_that_is_away_does_not_hold_up_the_work_at_hand() -> None:
+    send = "import time; from batchline_worker.app import _send; from batchline_shared.ledger import Stage"
+    timed = "began = time.monotonic(); _send(Stage.SUBMIT); print(time.monotonic() - began)"
+    nobody = f"redis://127.0.0.1:{free_port()}/1"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{send}; {timed}"],
+        env={**os.environ, "BATCHLINE_BROKER_URL": nobody},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+
+    assert float(done.stdout.splitlines()[-1]) < 2
