@@ -55,12 +55,12 @@ def batches_of(connection: Connection, job_id: str) -> list[ProviderBatch]:
 
 def _alone(connection: Connection, name: str) -> ProviderBatch:
     """One part of a job of which some record cannot be read: that must not hide the others."""
+    shard = carrier = None
+    message = "its record is gone"
     try:
         shard = connection.work.shard(name)
-        carrier = None
         if shard is not None and shard.ride is not None and _rides(shard):
             carrier = connection.work.shard(shard.ride.carrier)
-        message = "its record is gone"
     except LedgerError as error:
         shard, message = None, str(error)
     if shard is not None:

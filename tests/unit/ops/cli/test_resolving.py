@@ -35,8 +35,8 @@ def test_status_names_the_shard_that_waits_for_a_person(cli: Cli) -> None:
 
 
 def test_the_doctor_names_the_shard_and_its_job(cli: Cli) -> None:
-    cli.enqueue(1)
     job_id, shard = in_doubt(cli)
+    cli.enqueue(1)
 
     redis = cli.client().connection.redis
     found = [finding for finding in check_ledger(redis, read_overview(redis)) if finding.check == "In doubt"]
