@@ -64,6 +64,7 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
                 killing.kill_loop,
                 quick=Size(4, 5),
                 long=Size(60, 40),
+                env=killing.NO_SUSPICION,
             ),
             Fault(
                 3,

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from faults.rig import Rig
     from faults.trade import Provider
 
-__all__ = ["graceful_stop", "kill_after_accept", "kill_loop", "lease_steal"]
+__all__ = ["NO_SUSPICION", "graceful_stop", "kill_after_accept", "kill_loop", "lease_steal"]
+
+NO_SUSPICION = {"BATCHLINE_QUARANTINE_AFTER": "1000"}
+"""Where workers live for three seconds, and need one for their first call, five may die over the same batch,
+which is then quarantined as it should be. That is another fault."""
 
 _RECOVERY_S = 120.0
 _GRACE_S = 30.0
