@@ -257,6 +257,21 @@ def test_reopening_ends_every_lease_from_before(queue: WorkQueue) -> None:
     assert (job.sparse, job.cancel, job.cursor) == (True, False, "0,0")
 
 
+def test_reopening_a_shard_ends_the_lease_of_whoever_cleans_up_after_it(redis: Any, queue: WorkQueue) -> None:
+    (name,) = planned(queue, 1)
+    queue.close_shard(take(queue), Stage.SUBMIT)
+    redis.zadd(keys.due(PARTITION, Stage.CLEAN), {name: 1})
+    cleaning = take(queue, Stage.CLEAN)
+    (job,) = queue.lease_jobs(Stage.SETTLE, 1)
+
+    assert queue.reopen_shard(job, cleaning)
+
+    assert queue.release(cleaning, ShardState.DONE, (Stage.CLEAN, Stage.CLEAN), None, cleaned=1) is None
+    found = queue.shard(name)
+    assert found is not None
+    assert found.state == ShardState.COLLECTING
+
+
 def test_closing_keeps_the_records_for_the_retention_only(redis: Any, queue: WorkQueue) -> None:
     planned(queue, 1)
     queue.close_shard(take(queue), Stage.SUBMIT)

@@ -8,8 +8,11 @@ local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'collecting' then return 1 end
 if state ~= 'done' then return 0 end
 enter(KEYS[1], KEYS[2], 'shard', 'collecting')
+local now = now_ms()
+-- Whoever cleans up after it must not end it again.
+redis.call('HSET', KEYS[1], 'token', next_token(KEYS[1], now), 'lease_until', 0)
 redis.call('HSET', KEYS[1], 'idle_polls', 0, 'unseen', 0, 'gone', 0)
-redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('HINCRBY', KEYS[4], 'open', 1)
 enter(KEYS[4], KEYS[2], 'job', 'wait')
 redis.call('ZREM', KEYS[5], ARGV[2])
