@@ -8,6 +8,7 @@ on again, or gives it up (`Job.release`).
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ _log = structlog.get_logger("batchline.quarantine")
 
 _LOOKS = 4
 """How often in the length of a lease a suspect looks whether it may be handled."""
+
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS})
+"""Errors that any member would have met: a disk is full or read-only, too many files are open."""
 
 _UNSENT = (ShardState.GATHERING, ShardState.PENDING, ShardState.UPLOADED)
 """States in which nothing of a shard has been sent, nor may be without it."""
@@ -95,14 +99,15 @@ def _is_job_seen_to(context: WorkerContext, job: JobWork, stage: Stage) -> bool:
 
 @contextmanager
 def uncounted(context: WorkerContext, members: Sequence[_Member], stage: Stage) -> Iterator[None]:
-    """Give leases back when Redis is in trouble, as far as it lets us: that is no crash of their members."""
+    """Give leases back when Redis or this machine is in trouble, as far as it lets us: no member's crash."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError):
-        with suppress(RedisError):
-            for member in members:
-                if isinstance(member, ShardWork | JobWork):
-                    context.work.put_off(member, stage, jittered_s(context.settings.lease_s / _LOOKS))
+    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OSError) as error:
+        if not isinstance(error, OSError) or error.errno in _OF_THE_MACHINE:
+            with suppress(RedisError):
+                for member in members:
+                    if isinstance(member, ShardWork | JobWork):
+                        context.work.put_off(member, stage, jittered_s(context.settings.lease_s / _LOOKS))
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,6 +16,7 @@ from batchline import ErrorType, InvalidInputError, JobStatus, WaitTimeoutError
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import SetAside, ShardState, Stage, batch_decision, keys, overview
 from batchline_worker.providers.base import BatchPhase
+from batchline_worker.stages import submit
 from batchline_worker.ticking import tick
 from scripted_provider import ScriptedProvider, lost_reply
 from worker_bench import WORK, WorkerBench, says
@@ -505,6 +507,28 @@ def test_a_broken_record_is_shown_and_the_other_parts_too() -> None:
         job.resolve(whole.id, batch_id=None, timeout_s=0)
     with pytest.raises(LedgerError, match="malformed"):
         job.resolve(broken.id, batch_id=None, timeout_s=0)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE], ids=["full", "files"])
+def test_a_disk_that_is_full_is_no_crash_of_what_could_not_be_built(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    job = bench.enqueue(2)
+    bench.run(Stage.PLAN)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, "as the system says")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(submit, "build_input", fail)
+        for _ in range(2 * LIMIT):
+            bench.later(400)
+            with pytest.raises(OSError, match="as the system says"):
+                WORK[Stage.SUBMIT](bench.context)
+
+    assert asides(bench) == []
+    assert bench.shard(job).crashes == 0
+    assert bench.finish(job) is JobStatus.COMPLETED
 
 
 @pytest.mark.parametrize("error", [OutOfMemoryError("full"), RedisConnectionError("away")])
