@@ -188,6 +188,12 @@ class Pair:
         except RedisError:
             return False
 
+    def settle(self) -> None:
+        """Let the primary take no more writes, and the replica have all: one that lags is another case."""
+        with Redis(port=self.ports[0]) as primary, Redis(port=self.ports[1]) as replica:
+            primary.client_pause(10_000, all=False)
+            until(lambda: offset(primary, "master_repl_offset") == offset(replica, "slave_repl_offset"))
+
     def _start(self, name: str, port: int, *more: str) -> subprocess.Popen[bytes]:
         folder = self._folder / name
         folder.mkdir()
@@ -202,6 +208,10 @@ class Pair:
         for process in self._processes:
             process.kill()
             process.wait()
+
+
+def offset(redis: Any, name: str) -> int:
+    return int(redis.info("replication")[name])
 
 
 def answered(redis: Any) -> bool:
@@ -230,6 +240,7 @@ def test_client_and_worker_follow_a_failover_by_themselves(pair: Pair, tmp_path:
             with BatchClient(settings=Settings(redis_url=pair.url)) as client:
                 job = client.enqueue(MODEL, None, HELLO * 40)
                 until(lambda: len(stack.accepted(job.id)) >= 2)
+                pair.settle()
                 pair.primary.kill()
 
                 assert job.wait(timeout_s=60) is JobStatus.COMPLETED
