@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict
 
 from batchline_shared.errors import LedgerError
-from batchline_shared.ledger import ShardState
+from batchline_shared.ledger import ShardState, ShardWork
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchline.connection import Connection
-    from batchline_shared.ledger import ShardWork
 
 __all__ = ["ProviderBatch", "batches_of"]
 
@@ -41,32 +42,24 @@ class ProviderBatch(BaseModel):
 
 def batches_of(connection: Connection, job_id: str) -> list[ProviderBatch]:
     """See `Job.batches`."""
-    try:
-        with connection.errors():
-            shards = connection.work.shards_of(job_id)
-            carriers = {
-                name: connection.work.shard(name)
-                for name in {one.ride.carrier for one in shards if one.ride is not None and _rides(one)}
-            }
-    except LedgerError:
-        return [_alone(connection, name) for name in connection.work.shard_ids(job_id)]
-    return [_public(one, carriers.get(one.ride.carrier) if one.ride is not None else None) for one in shards]
+    work = connection.work
+    parts = work.read_shards(work.shard_ids(job_id))
+    carriers = work.read_shards(
+        {
+            one.ride.carrier
+            for one in parts.values()
+            if isinstance(one, ShardWork) and one.ride and _rides(one)
+        }
+    )
+    return [
+        _unreadable(name, one) if isinstance(one, LedgerError) else _public(one, carriers)
+        for name, one in parts.items()
+    ]
 
 
-def _alone(connection: Connection, name: str) -> ProviderBatch:
-    """One part of a job of which some record cannot be read: that must not hide the others."""
-    shard = carrier = None
-    message = "its record is gone"
-    try:
-        shard = connection.work.shard(name)
-        if shard is not None and shard.ride is not None and _rides(shard):
-            carrier = connection.work.shard(shard.ride.carrier)
-    except LedgerError as error:
-        shard, message = None, str(error)
-    if shard is not None:
-        return _public(shard, carrier)
+def _unreadable(name: str, error: LedgerError) -> ProviderBatch:
     return ProviderBatch(
-        shard=name, state=_QUARANTINED, batch_id=None, provider_status=None, requests=0, message=message
+        shard=name, state=_QUARANTINED, batch_id=None, provider_status=None, requests=0, message=str(error)
     )
 
 
@@ -74,9 +67,10 @@ def _rides(shard: ShardWork) -> bool:
     return shard.state == ShardState.POOLED and shard.ride is not None and bool(shard.ride.carrier)
 
 
-def _public(shard: ShardWork, carrier: ShardWork | None) -> ProviderBatch:
+def _public(shard: ShardWork, carriers: Mapping[str, ShardWork | LedgerError]) -> ProviderBatch:
     # What a shared batch waits for, the parts in it wait for.
-    seen = carrier if carrier is not None and _rides(shard) and _waits_for_a_person(carrier) else shard
+    carrier = carriers.get(shard.ride.carrier) if shard.ride is not None and _rides(shard) else None
+    seen = carrier if isinstance(carrier, ShardWork) and _waits_for_a_person(carrier) else shard
     return ProviderBatch(
         shard=shard.id,
         state=_QUARANTINED if seen.quarantine else seen.state,

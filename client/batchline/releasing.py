@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchline_shared.errors import InvalidInputError, LedgerError
-from batchline_shared.ledger import GIVE_UP, Deliveries, SetAside, ShardState, job_of
+from batchline_shared.errors import InvalidInputError
+from batchline_shared.ledger import GIVE_UP, Deliveries, SetAside, ShardState, ShardWork, job_of
 from batchline_shared.ledger.deadlines import timer_of
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ def _members(connection: Connection, job_id: str) -> Iterator[tuple[str, str, st
     """
     for name in (job_id, timer_of(job_id), *Deliveries(connection.redis).names_of(job_id)):
         yield job_id, job_id, name
-    for name in connection.work.shard_ids(job_id):
+    names = connection.work.shard_ids(job_id)
+    shards = connection.work.read_shards(names)
+    for name in names:
         yield name, job_id, name
-        try:
-            shard = connection.work.shard(name)
-        except LedgerError:
+        shard = shards.get(name)
+        if not isinstance(shard, ShardWork):
             continue
-        if shard is not None and shard.state == ShardState.POOLED and shard.ride and shard.ride.carrier:
+        if shard.state == ShardState.POOLED and shard.ride and shard.ride.carrier:
             yield name, job_of(shard.ride.carrier), shard.ride.carrier

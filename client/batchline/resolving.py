@@ -56,14 +56,10 @@ def noted(connection: Connection, job_id: str, shard: str, batch_id: str | None)
 
 def _find(connection: Connection, job_id: str, shard: str) -> Decided:
     """The shard in doubt that a name stands for: a job's shard, or the carrier that one rides in."""
-    for name in connection.work.shard_ids(job_id):
-        try:
-            one = connection.work.shard(name)
-        except LedgerError:
+    for name, one in connection.work.read_shards(connection.work.shard_ids(job_id)).items():
+        if isinstance(one, LedgerError):
             if shard == name:
-                raise
-            continue
-        if one is None:
+                raise one
             continue
         carrier = one.ride.carrier if one.ride is not None and one.state == ShardState.POOLED else ""
         if shard in (one.id, carrier):

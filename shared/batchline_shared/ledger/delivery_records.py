@@ -68,7 +68,7 @@ class Ending:
     status: str
     counts: Mapping[str, int]
     """`total`, `succeeded`, `errored`."""
-    round: int | None = None
+    round: int
     """The job's round that has ended; one that has been told is no further end."""
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchline_shared.errors import JobNotFoundError, LedgerError, QueueUnavailableError
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.clock import server_ms
 from batchline_shared.ledger.duplicates import Duplicates
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.payload import STAGING_S, Written
@@ -74,8 +75,7 @@ class JobStore(Duplicates):
         Raises:
             QueueUnavailableError: The record or a part is gone, or the disk did not confirm it.
         """
-        seconds, microseconds = self._client.time()
-        latest_ms = seconds * 1000 + microseconds // 1000 + _COMMIT_WITHIN_MS
+        latest_ms = server_ms(self._client) + _COMMIT_WITHIN_MS
         done = self._durability.write(
             lambda pipe: self._scripts.commit_job(
                 keys=keys.job_keys(job_id),

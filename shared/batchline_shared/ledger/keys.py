@@ -179,9 +179,9 @@ def meta(job_id: str) -> str:
 
     Written by the client at enqueue and on cancel and retry, by the workers as
     outcomes land; `life` is the server's when it was begun (`_life.lua`), or
-    its last retry was, whose `retrier` it tells. TTL:
-    one day while the enqueue is under way (a client that dies leaves nothing
-    behind), none while the job lives, `retention_s` after.
+    its last retry was, whose `retrier` it tells. TTL: one day while the enqueue
+    is under way (a client that dies leaves nothing behind), none while the job
+    lives, `retention_s` after.
     `deletion` marks it (`deleting`) before it deletes anything, and deletes it last.
     """
     return f"{PREFIX}:{{{job_id}}}:meta"

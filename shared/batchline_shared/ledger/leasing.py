@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.clock import server_ms
 from batchline_shared.ledger.delivery_records import DeliveryWork
 from batchline_shared.ledger.durability import Durability
 from batchline_shared.ledger.scripts import Scripts
@@ -156,8 +157,7 @@ class Leasing:
 
     def now_ms(self) -> int:
         """The ledger's clock."""
-        seconds, microseconds = self._client.time()
-        return int(seconds) * 1000 + int(microseconds) // 1000
+        return server_ms(self._client)
 
     def due_counts(self) -> dict[Stage, int]:
         """How many jobs or shards are due now, by stage."""

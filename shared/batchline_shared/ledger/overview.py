@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchline_shared.ledger import keys
+from batchline_shared.ledger.clock import server_ms
 from batchline_shared.ledger.records import FINAL, JobStatus
 from batchline_shared.ledger.work_records import ShardState, Stage
 
@@ -36,8 +37,7 @@ class Overview(NamedTuple):
 
 def overview(client: Redis) -> Overview:
     """Read the gauges: a few round trips, whatever the number of jobs."""
-    seconds, microseconds = client.time()
-    now_ms = seconds * 1000 + microseconds / 1000
+    now_ms = server_ms(client)
     with client.pipeline(transaction=False) as pipe:
         for partition in range(keys.PARTITIONS):
             pipe.hgetall(keys.tally(partition))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchline_shared.ledger import keys
-from batchline_shared.ledger.leasing import Leasing, flat
+from batchline_shared.ledger.leasing import flat
+from batchline_shared.ledger.shard_reading import ShardReading
 from batchline_shared.ledger.work_records import Segment, ShardState, Stage, shard_id
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardMaking"]
 
 
-class ShardMaking(Leasing):
+class ShardMaking(ShardReading):
     """Makes shards, and has those looked at that may go on."""
 
     def plan_shard(

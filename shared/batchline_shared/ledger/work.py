@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ResponseError
-
-from batchline_shared.errors import LedgerError
 from batchline_shared.ledger import keys
 from batchline_shared.ledger.deadlines import timer_of
 from batchline_shared.ledger.decisions import Resolved
@@ -131,10 +128,9 @@ class WorkQueue(ShardMaking):
         if clean_after_s is not None and retention_s:
             clean_after_s = min(clean_after_s, retention_s * _CLEAN_BY)
         clean_after = "" if clean_after_s is None else int(clean_after_s * 1000)
-        told: tuple[Any, ...] = ("", "", "", "")
-        if ending is not None:
-            of_round = "" if ending.round is None else ending.round
-            told = (ending.event, ending.task, ending.webhook, of_round)
+        told = (
+            ("", "", "", 0) if ending is None else (ending.event, ending.task, ending.webhook, ending.round)
+        )
         partition = keys.partition_of(job.id)
         return bool(
             self._scripts.close_job(
@@ -181,35 +177,6 @@ class WorkQueue(ShardMaking):
         return self._wake(job_of(shard_id), shard_id, Stage.POLL)
 
     # --- shards ------------------------------------------------------------------------------
-
-    def shards_of(self, job_id: str) -> list[ShardWork]:
-        """All shards of a job, in order."""
-        partition = keys.partition_of(job_id)
-        names = self.shard_ids(job_id)
-        with self._client.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(keys.work(partition, name))
-            records = pipe.execute()
-        return [ShardWork.read(name, record) for name, record in zip(names, records, strict=True) if record]
-
-    def shard_ids(self, job_id: str) -> list[str]:
-        """The ids of all shards of a job, in order."""
-        key = keys.shards(keys.partition_of(job_id), job_id)
-        return [name.decode() for name in self._client.zrange(key, 0, -1)]
-
-    def shard(self, shard_id: str) -> ShardWork | None:
-        """One shard as it is now; None when it is gone.
-
-        Raises:
-            LedgerError: Its record cannot be read.
-        """
-        try:
-            record = self._client.hgetall(keys.work(keys.partition_of(job_of(shard_id)), shard_id))
-        except ResponseError as error:
-            if "WRONGTYPE" not in str(error):
-                raise
-            raise LedgerError(f"the record of shard {shard_id} is of another type") from None
-        return ShardWork.read(shard_id, record) if record else None
 
     def keep(
         self, shard: ShardWork, state: ShardState, stage: Stage, **fields: str | int | bytes

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 JOB = "job_1"
 PARTITION = keys.partition_of(JOB)
 COUNTS = {"total": 3, "succeeded": 2, "errored": 1}
-BOTH = Ending("shop.done@q", "shop", "completed", COUNTS)
+BOTH = Ending("shop.done@q", "shop", "completed", COUNTS, 1)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_closing_makes_one_delivery_for_each_who_is_to_be_told_due_at_once(
     assert [one.kind for one in deliveries.of_job(JOB)] == list(DeliveryKind)
 
 
-@pytest.mark.parametrize("ending", [None, Ending("", "", "completed", COUNTS)])
+@pytest.mark.parametrize("ending", [None, Ending("", "", "completed", COUNTS, 1)])
 def test_a_job_that_names_nobody_has_none(
     redis: Any, queue: WorkQueue, deliveries: Deliveries, ending: Ending | None
 ) -> None:
@@ -86,8 +86,8 @@ def test_closing_twice_tells_once(redis: Any, queue: WorkQueue) -> None:
 
 
 def test_each_end_has_its_own(queue: WorkQueue, deliveries: Deliveries) -> None:
-    close(queue, Ending("", "shop", "failed", COUNTS))
-    close(queue, Ending("", "shop", "completed", COUNTS))
+    close(queue, Ending("", "shop", "failed", COUNTS, 1))
+    close(queue, Ending("", "shop", "completed", COUNTS, 2))
 
     assert [(one.number, one.status) for one in deliveries.of_job(JOB)] == [(1, "failed"), (2, "completed")]
     assert len(queue.lease_deliveries(10)) == 2
@@ -131,7 +131,7 @@ def test_deleting_a_jobs_work_deletes_them(redis: Any, queue: WorkQueue) -> None
 
 
 def test_what_was_noted_can_be_read(queue: WorkQueue, deliveries: Deliveries) -> None:
-    close(queue, Ending("", "shop", "completed", COUNTS))
+    close(queue, Ending("", "shop", "completed", COUNTS, 1))
     first = take(queue)
     log = first.with_attempt(Attempted(5, 500, "status"))
     assert deliveries.note(first, DeliveryState.PENDING, 0.0, tries=1, attempts=log, message="no")
@@ -149,7 +149,7 @@ def test_what_was_noted_can_be_read(queue: WorkQueue, deliveries: Deliveries) ->
 def test_the_wait_is_counted_on_the_servers_clock(
     redis: Any, queue: WorkQueue, deliveries: Deliveries
 ) -> None:
-    close(queue, Ending("", "shop", "completed", COUNTS))
+    close(queue, Ending("", "shop", "completed", COUNTS, 1))
     before_ms = queue.now_ms()
     deliveries.note(take(queue), DeliveryState.PENDING, 60.0)
 
@@ -160,7 +160,7 @@ def test_the_wait_is_counted_on_the_servers_clock(
 
 
 def test_a_lost_lease_writes_nothing(redis: Any, queue: WorkQueue, deliveries: Deliveries) -> None:
-    close(queue, Ending("", "shop", "completed", COUNTS))
+    close(queue, Ending("", "shop", "completed", COUNTS, 1))
     old = take(queue)
     redis.zadd(keys.due(PARTITION, Stage.NOTIFY), {old.id: 1})
     new = take(queue)
@@ -174,7 +174,7 @@ def test_a_lost_lease_writes_nothing(redis: Any, queue: WorkQueue, deliveries: D
 
 
 def test_the_log_is_bounded(queue: WorkQueue, deliveries: Deliveries) -> None:
-    close(queue, Ending("shop.done", "", "completed", COUNTS))
+    close(queue, Ending("shop.done", "", "completed", COUNTS, 1))
     for n in range(30):
         one = take(queue)
         log = one.with_attempt(Attempted(n, None, "broker"))

@@ -185,6 +185,11 @@ class RemoteBatch:
     enqueued_limit_requests: int | None = None
     """The same of enqueued requests."""
 
+    @property
+    def ran_nothing(self) -> bool:
+        """Whether it was refused as a whole: no request of it ran."""
+        return self.phase is BatchPhase.FAILED and not self.completed + self.failed
+
 
 class Provider(Protocol):
     """A batch endpoint of one LLM vendor.

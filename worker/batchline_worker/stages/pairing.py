@@ -75,7 +75,7 @@ def _compared(shard: ShardWork, batch: RemoteBatch) -> Pair | Verdict:
     if shard.unconfirmed and shard.state != ShardState.DONE:
         # The one that it has may be another's, and this one its own: its results will tell.
         return Pair.SHARD
-    if batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed:
+    if batch.ran_nothing:
         return Pair.SHARD  # nothing ran, whoever's turn it was
     if batch.id in shard.dead_batches:
         return Pair.SHARD if _stops(batch) else Verdict.SECOND

@@ -13,7 +13,6 @@ import structlog
 from batchline_shared.errors import ProviderError
 from batchline_shared.ledger import NO_BATCH, ShardState, Stage, decided_batch
 from batchline_worker.backoff import delay_s
-from batchline_worker.providers.base import BatchPhase
 from batchline_worker.stages import gating
 from batchline_worker.stages.adoption import denied
 from batchline_worker.stages.reconcile import adopt, is_foreign, ready_state
@@ -80,7 +79,7 @@ def _take(context: WorkerContext, shard: ShardWork, batch_id: str) -> None:
             _later(context, shard, str(error))
         return
     objection = _objection(context, shard, batch)
-    if objection and shard.state != ShardState.IN_DOUBT and not _ran_nothing(batch):
+    if objection and shard.state != ShardState.IN_DOUBT and not batch.ran_nothing:
         _doubt(context, shard, f"an audit has found batch {batch_id}, but {objection}")
         return
     if objection:
@@ -111,15 +110,11 @@ def _objection(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> 
     told = _anothers(context, shard, batch)
     if told:
         return told
-    if _ran_nothing(batch):
+    if batch.ran_nothing:
         return "it was refused as a whole, and ran nothing; decide that there is none"
     if batch.total and batch.total != shard.requests:
         return f"it has {batch.total} requests, and the shard {shard.requests}"
     return ""
-
-
-def _ran_nothing(batch: RemoteBatch) -> bool:
-    return batch.phase is BatchPhase.FAILED and not batch.completed + batch.failed
 
 
 def _anothers(context: WorkerContext, shard: ShardWork, batch: RemoteBatch) -> str:

@@ -26,7 +26,7 @@ for i = 11, #ARGV, 2 do
 end
 redis.call('HSET', KEYS[1], 'counted', table.concat(counted, ','))
 -- Work that was opened for a retry which never reopened the job is closed without a further end.
-local told = ARGV[10] ~= '' and redis.call('HGET', KEYS[1], 'told') == ARGV[10]
+local told = redis.call('HGET', KEYS[1], 'told') == ARGV[10]
 if ARGV[8] .. ARGV[9] ~= '' and not told then
   redis.call('HSET', KEYS[1], 'told', ARGV[10])
   local number = redis.call('HINCRBY', KEYS[1], 'ends', 1)

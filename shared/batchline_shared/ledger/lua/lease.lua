@@ -5,8 +5,9 @@
 -- as an empty one.
 --
 -- A lease that ran out without being given back is a crash of its member: its holder died, or never came to an
--- end. One of an earlier life of the server is none: it may not have been let go. Crashes count as long as no lease in between was given back, or only put off. A member that has one is
--- leased alone, so that others of the same call are not counted with it.
+-- end. One of an earlier life of the server is none: it may not have been let go. Crashes count as long as no lease
+-- in between was given back, or only put off. A member that has one is leased alone, so that others of the same
+-- call are not counted with it.
 local now = now_ms()
 local alive -- not asked while nothing is due, as most of the time
 local leased = {}

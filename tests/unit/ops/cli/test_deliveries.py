@@ -20,7 +20,7 @@ def ended(cli: Cli) -> str:
     (job,) = work.lease_jobs(Stage.PLAN, 1)
     work.plan_done(job)
     (job,) = work.lease_jobs(Stage.SETTLE, 1)
-    ending = Ending("shop.done", "shop", "completed", COUNTS)
+    ending = Ending("shop.done", "shop", "completed", COUNTS, 1)
     assert work.close_job(job, retention_s=0, clean_after_s=None, counts={}, ending=ending)
     for one in work.lease_deliveries(2):
         failed = one.kind == "webhook"
