@@ -11,7 +11,14 @@ from batchline_shared.ledger.audits import Audits
 from batchline_shared.ledger.batch_index import BatchIndex
 from batchline_shared.ledger.connection import connect, open_ledger, redis_errors, server_name
 from batchline_shared.ledger.deadlines import Deadline, JobTimer, OnDeadline
-from batchline_shared.ledger.decisions import GIVE_UP, NO_BATCH, Resolved, batch_decision, decided_batch
+from batchline_shared.ledger.decisions import (
+    GIVE_UP,
+    NO_BATCH,
+    Resolved,
+    batch_decision,
+    decided_batch,
+    is_given_up,
+)
 from batchline_shared.ledger.deliveries import Deliveries
 from batchline_shared.ledger.delivery_records import (
     Attempted,
@@ -108,6 +115,7 @@ __all__ = [
     "connect",
     "decided_batch",
     "half_of",
+    "is_given_up",
     "job_of",
     "ledger_id",
     "open_ledger",

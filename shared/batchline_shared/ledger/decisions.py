@@ -9,13 +9,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["GIVE_UP", "NO_BATCH", "Resolved", "batch_decision", "decided_batch"]
+__all__ = ["GIVE_UP", "NO_BATCH", "Resolved", "batch_decision", "decided_batch", "is_given_up"]
 
 NO_BATCH: Final = "none"
 """No batch exists: the shard goes out again."""
 
 GIVE_UP: Final = "give_up"
-"""It is not to be handled any more: its requests end as they are."""
+"""It is not to be handled any more: its requests end as they are. A batch that was decided before follows."""
 
 _BATCH: Final = "batch "
 
@@ -37,4 +37,10 @@ def batch_decision(batch_id: str) -> str:
 
 def decided_batch(decision: str) -> str:
     """The batch that a decision names; empty where it names none."""
+    decision = decision.removeprefix(f"{GIVE_UP} ")
     return decision.removeprefix(_BATCH) if decision.startswith(_BATCH) else ""
+
+
+def is_given_up(decision: str) -> bool:
+    """Whether the shard is to end, whatever was decided before."""
+    return decision == GIVE_UP or decision.startswith(f"{GIVE_UP} ")

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchline_shared.ledger import GIVE_UP, SetAside, ShardState, ShardWork, Stage, WorkQueue, job_of, keys
+from batchline_shared.ledger import (
+    GIVE_UP,
+    Resolved,
+    SetAside,
+    ShardState,
+    ShardWork,
+    Stage,
+    WorkQueue,
+    batch_decision,
+    decided_batch,
+    is_given_up,
+    job_of,
+    keys,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,6 +120,21 @@ def test_what_is_set_aside_is_due_nowhere_until_it_is_taken_up(redis: Any, queue
     (again,) = lease(queue)
     assert (again.decision, again.crashes, again.quarantine) == (GIVE_UP, 0, "")
     assert aside.records(10) == []
+
+
+def test_giving_up_keeps_a_batch_that_was_found_in_mind(redis: Any, queue: WorkQueue) -> None:
+    put(redis, queue, "1-0")
+    assert queue.resolve("1-0", batch_decision("b-1"), states=(ShardState.PENDING,)) is Resolved.NOTED
+    (shard,) = lease(queue)
+    aside = SetAside(redis)
+    decisions = []
+    for decision in (GIVE_UP, GIVE_UP, ""):
+        assert queue.set_aside(shard, Stage.SUBMIT, "it kills")
+        assert aside.take_up("job_1", Stage.SUBMIT, "1-0", decision=decision)
+        (shard,) = lease(queue)
+        decisions.append((is_given_up(shard.decision), decided_batch(shard.decision)))
+
+    assert decisions == [(True, "b-1"), (True, "b-1"), (False, "b-1")]
 
 
 def test_garbage_in_a_due_set_is_set_aside_or_dropped_and_stops_nothing(redis: Any, queue: WorkQueue) -> None:

@@ -18,7 +18,7 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from batchline_shared.errors import LedgerError, ProviderError
-from batchline_shared.ledger import GIVE_UP, JobWork, ShardState, ShardWork, Stage, decided_batch
+from batchline_shared.ledger import JobWork, ShardState, ShardWork, Stage, decided_batch, is_given_up
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import jittered_s
 from batchline_worker.stages import admitting, gating
@@ -65,7 +65,7 @@ def _is_seen_to(context: WorkerContext, shard: ShardWork, stage: Stage) -> bool:
         with handling(context, shard, stage):
             _quarantine(context, shard, stage)
         return True
-    if shard.decision == GIVE_UP and shard.state != ShardState.DONE:
+    if is_given_up(shard.decision) and shard.state != ShardState.DONE:
         with handling(context, shard, stage):
             _give_up(context, shard, stage)
         return True
@@ -189,7 +189,9 @@ def _give_up(context: WorkerContext, shard: ShardWork, stage: Stage) -> None:
     if _is_unsent(shard, stage):
         kind, message = ErrorType.INVALID_REQUEST, "given up by a person; it was not sent"
     else:
-        batch = f" (batch {shard.batch_id})" if shard.batch_id else ""
+        # The audit that found a batch for it finds that it is not wanted now, and cancels it.
+        batch_id = shard.batch_id or decided_batch(shard.decision)
+        batch = f" (batch {batch_id})" if batch_id else ""
         kind, message = ErrorType.UNKNOWN, f"given up by a person; it may have been paid for{batch}"
     close_unanswered(context, shard, stage, kind, message)
     context.nudge(Stage.SETTLE)

@@ -16,8 +16,12 @@ if redis.call('TYPE', KEYS[3]).ok == 'hash' then
   if stage and aside ~= 'notify' and stage ~= aside then return 0 end
   redis.call('HDEL', KEYS[3], 'crashes', 'suspect')
   redis.call('HSET', KEYS[3], 'token', next_token(KEYS[3], now), 'lease_until', 0)
-  if ARGV[3] ~= '' or redis.call('HGET', KEYS[3], 'decision') == 'give_up' then
-    redis.call('HSET', KEYS[3], 'decision', ARGV[3])
+  local decision = redis.call('HGET', KEYS[3], 'decision') or ''
+  local found = string.match(decision, 'batch .*$')
+  if ARGV[3] ~= '' then
+    redis.call('HSET', KEYS[3], 'decision', ARGV[3] .. (found and ' ' .. found or ''))
+  elseif string.match(decision, '^give_up') then
+    redis.call('HSET', KEYS[3], 'decision', found or '')
   end
 end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
