@@ -178,7 +178,7 @@ class BatchClient(Adopting):
             InvalidModelError: The model is not of that form, or its provider or account unknown.
             InvalidInputError: An option or the endpoint is none that the provider has; the deadline has
                 passed or names no time zone; another provider than Anthropic is asked to cache; a hook is
-                malformed; the linger is no time.
+                malformed; the linger is no time, or lasts until the deadline.
             SchemaError: The provider would refuse the response model; names the field.
             InvalidRequestError: A request is bad; names it. Nothing was enqueued.
             DuplicateCustomIdError: Two requests bear the same id.

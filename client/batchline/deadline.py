@@ -55,14 +55,15 @@ class JobDeadline:
             )
         return cls(deadline, action)
 
-    def at_ms(self, now_ms: int) -> int:
+    def at_ms(self, now_ms: int, *, linger_s: float = 0.0) -> int:
         """The moment by Redis' clock, in milliseconds, as the job's record holds it.
 
         Args:
             now_ms: By the same clock.
+            linger_s: Seconds for which requests may wait for company before they are sent.
 
         Raises:
-            InvalidInputError: It has passed, or is more than ten years away.
+            InvalidInputError: It has passed, is more than ten years away, or comes before anything is sent.
         """
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         left = self._until if isinstance(self._until, timedelta) else self._until - now
@@ -72,4 +73,10 @@ class JobDeadline:
             )
         if left > _LONGEST:
             raise InvalidInputError(f"the deadline is {left.days} days away; at most {_LONGEST.days}")
+        # Requests that may be asked live after it wait for no company.
+        if self.action is OnDeadline.CANCEL and left <= timedelta(seconds=linger_s):
+            raise InvalidInputError(
+                f"linger_s={linger_s:g} lets requests wait for company until the deadline has passed, {left} "
+                "from now; give a shorter linger_s, or 0"
+            )
         return now_ms + max(1, left // timedelta(milliseconds=1))

@@ -143,7 +143,8 @@ def _write(
     """Write what follows the record."""
     store = connection.jobs
     # Not before the claim: a key that stands for a job gives it, though its deadline has passed.
-    deadline_ms = plan.deadline.at_ms(connection.work.now_ms()) if plan.deadline else None
+    now_ms = connection.work.now_ms
+    deadline_ms = plan.deadline.at_ms(now_ms(), linger_s=plan.linger_s) if plan.deadline else None
     total = chunks = identifiers = parts = 0
     batch: list[InputChunk] = []
     for chunk in chunked(requests, plan):

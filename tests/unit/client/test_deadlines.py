@@ -56,6 +56,9 @@ def test_a_job_without_a_deadline_says_none(client: BatchClient) -> None:
             {"deadline": timedelta(hours=1), "on_deadline": "stop"}, '"cancel", "live"', id="no action"
         ),
         pytest.param({"on_deadline": "live"}, "needs a deadline", id="an action alone"),
+        pytest.param(
+            {"deadline": timedelta(minutes=5), "linger_s": 300}, "linger_s=300 lets", id="a long linger"
+        ),
     ],
 )
 def test_what_is_no_deadline_is_refused_and_leaves_nothing(
@@ -65,6 +68,15 @@ def test_what_is_no_deadline_is_refused_and_leaves_nothing(
         client.enqueue(MODEL, User, [says()], **given)
 
     assert keys_left(ledger) == []
+
+
+@pytest.mark.parametrize("given", [{"linger_s": 299}, {"linger_s": 300, "on_deadline": "live"}])
+def test_a_linger_that_leaves_time_or_does_not_apply_is_taken(
+    client: BatchClient, given: dict[str, Any]
+) -> None:
+    job = client.enqueue(MODEL, User, [says()], deadline=timedelta(minutes=5), **given)
+
+    assert job.info().deadline is not None
 
 
 def test_an_idempotency_key_gives_its_job_also_once_the_deadline_has_passed(client: BatchClient) -> None:

@@ -67,9 +67,10 @@ def test_a_deadline_that_passes_while_it_gathers_ends_that_job_alone_and_nothing
     bench: WorkerBench,
 ) -> None:
     others = [bench.enqueue(1, linger_s=2 * LATE_S) for _ in range(2)]
-    hurried = bench.enqueue(2, linger_s=2 * LATE_S, deadline=HOUR)
+    hurried = bench.enqueue(2, linger_s=3000, deadline=HOUR)
+    bench.later(1000)  # planned late, and so it waits longer than it was meant to
     bench.run(Stage.PLAN, Stage.SUBMIT)
-    bench.later(LATE_S)
+    bench.later(LATE_S - 1000)
     bench.run()
     assert hurried.status() is JobStatus.EXPIRED
     assert kinds(hurried) == [ErrorType.EXPIRED] * 2
