@@ -9,17 +9,22 @@ import re
 import sqlite3
 import time
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel
 
 from batchline import JobStatus, RetryPolicy
 from batchline_ops.simulated import SIMULATED, simulated_environment
 from batchline_shared.dialects.registry import PROVIDERS
-from batchline_shared.ledger import JobStore, keys
+from batchline_shared.ledger import DeliveryError, DeliveryKind, JobStore, Stage, keys
 from batchline_simulator import SimulatorConfig, running_simulator
+from batchline_worker.hooks import Attempt
 from ledger_servers import serve
 from pipeline import pipeline
+from scripted_sender import ScriptedSender
+from worker_bench import WORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +40,13 @@ CREATE = {
     "gemini": "gemini.batches.create",
 }
 FAILED_AS_A_WHOLE = {"openai": "cannot_find_file", "google": "system_error", "gemini": "cannot_find_file"}
+
+
+class City(BaseModel):
+    """What is asked for where answers must fit."""
+
+    name: str
+
 
 FOREVER = [
     re.escape(keys.SCHEMA),
@@ -100,8 +112,12 @@ def assert_all_goes(line: Pipeline, server: Any, *, deleted: bool) -> None:
     for name in left_in_redis(server):
         if name != keys.ALL_JOBS:
             longest_ms = LONGEST_MS.get(name.rpartition(":admission:")[2], 60_000)
-            if deleted and ":work:" in name:
-                longest_ms = 48 * 3_600_000  # kept for cleaning up, see `keys.work`
+            if ":pool:" in name or (deleted and ":work:" in name):
+                longest_ms = 48 * 3_600_000  # the latter kept for cleaning up, see `keys.work`
+            if name.endswith(":live"):
+                longest_ms = 2 * 60_000  # a minute beyond the next call
+            if re.search(r":(work|shards|berths):pool[-_]", name):
+                longest_ms = line.settings.retention_s * 1000  # of many jobs, each with its own retention
             left_ms = server.pttl(name)
             # -2 is gone, 0 in its last millisecond, -1 would stay for ever.
             assert left_ms == -2 or 0 <= left_ms <= longest_ms, name
@@ -112,10 +128,10 @@ def assert_all_goes(line: Pipeline, server: Any, *, deleted: bool) -> None:
     assert left_in_redis(server) == []
 
 
-def enqueue(line: Pipeline, provider: str, *texts: str, **more: Any) -> Job[str]:
+def enqueue(line: Pipeline, provider: str, *texts: str, response_model: Any = None, **more: Any) -> Job[Any]:
     asked = [[{"role": "user", "content": text}] for text in texts or ("one", "two", "three")]
     return line.client.enqueue(
-        SIMULATED[provider].model, None, asked, retention_s=60, idempotency_key="key", **more
+        SIMULATED[provider].model, response_model, asked, retention_s=60, **{"idempotency_key": "key"} | more
     )
 
 
@@ -182,6 +198,58 @@ def created_twice_over(line: Pipeline, simulator: SimulatorProcess, provider: st
     return JobStatus.COMPLETED
 
 
+def sent_back(line: Pipeline, simulator: SimulatorProcess, provider: str) -> JobStatus:
+    """One answer fits once it is told what is wrong, the other never does."""
+    del simulator
+    texts = ("one [[fault:schema_violation:told:1]]", "two [[fault:schema_violation]]")
+    job = enqueue(line, provider, *texts, response_model=City, reask=1)
+    line.finish(job)
+    assert [one.reasks for one in job.results()] == [1, 1]
+    return JobStatus.COMPLETED
+
+
+def with_copies(line: Pipeline, simulator: SimulatorProcess, provider: str) -> JobStatus:
+    del simulator
+    job = enqueue(line, provider, "one", "one", "two", deduplicate=True)
+    line.finish(job)
+    assert [one.duplicate_of for one in job.results()] == [None, "request-0", None]
+    return JobStatus.COMPLETED
+
+
+def in_company(line: Pipeline, simulator: SimulatorProcess, provider: str) -> JobStatus:
+    """It shares its batch with a job that is deleted."""
+    del simulator
+    jobs = [enqueue(line, provider, linger_s=0.2, idempotency_key=key) for key in ("key", "other")]
+    line.finish(*jobs)
+    assert len({job.batches()[0].batch_id for job in jobs}) == 1
+    jobs[1].delete()
+    return JobStatus.COMPLETED
+
+
+def told(line: Pipeline, simulator: SimulatorProcess, provider: str) -> JobStatus:
+    """A task hears of its end; a webhook refuses to, for good."""
+    del simulator
+    senders = {kind: ScriptedSender() for kind in DeliveryKind}
+    senders[DeliveryKind.WEBHOOK].script.append(Attempt(DeliveryError.STATUS, 410, "gone"))
+    line.context.senders = dict(senders)
+    line.finish(enqueue(line, provider, on_complete="app.done", webhook="billing"))
+    line.rest()
+    assert [len(sender.messages) for sender in senders.values()] == [1, 1]
+    return JobStatus.COMPLETED
+
+
+def asked_live(line: Pipeline, simulator: SimulatorProcess, provider: str) -> JobStatus:
+    """What is not in a batch by its deadline is asked one by one."""
+    del simulator
+    at_once = timedelta(milliseconds=1)
+    job = enqueue(line, provider, deadline=at_once, on_deadline="live")
+    while not WORK[Stage.DEADLINE](line.context):
+        pass
+    line.finish(job)
+    assert {one.source for one in job.results()} == {"live"}
+    return JobStatus.COMPLETED
+
+
 WAYS = [
     completed,
     in_attempts,
@@ -191,6 +259,11 @@ WAYS = [
     cancelled_in_between,
     refused_once,
     created_twice_over,
+    sent_back,
+    with_copies,
+    in_company,
+    told,
+    asked_live,
 ]
 
 
