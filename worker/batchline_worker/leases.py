@@ -57,19 +57,22 @@ class Hold:
 
 
 class LeaseKeeper:
-    """Renews this process's leases from one thread, three times in each lease's length."""
+    """Renews this process's leases from one thread, three times in each lease's length.
+
+    The thread ends once there is none to renew, and begins anew with the next: nothing outlives its use.
+    """
 
     def __init__(self, work: WorkQueue) -> None:
         self._work = work
         self._holds: set[Hold] = set()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def holding(self, member: _Member, stage: Stage) -> Iterator[Hold]:
         """Keep a lease that was just taken until the context ends."""
         hold = Hold(member, stage, self._work.lease_s)
-        with self._changed:
+        with self._lock:
             self._holds.add(hold)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
@@ -77,7 +80,7 @@ class LeaseKeeper:
         try:
             yield hold
         finally:
-            with self._changed:
+            with self._lock:
                 self._holds.discard(hold)
 
     def renew(self, hold: Hold) -> bool:
@@ -92,7 +95,10 @@ class LeaseKeeper:
     def _run(self) -> None:
         while True:
             time.sleep(self._work.lease_s / 3)
-            with self._changed:
+            with self._lock:
+                if not self._holds:
+                    self._thread = None
+                    return
                 holds = list(self._holds)
             for hold in holds:
                 try:

@@ -41,3 +41,21 @@ def test_a_lease_that_is_lost_says_so(short_leases: WorkerBench) -> None:
         assert not keeper.renew(hold)
         assert hold.lost
         assert hold.remaining_s == 0
+
+
+def test_the_thread_that_renews_ends_with_the_last_lease_and_comes_back_with_the_next(
+    short_leases: WorkerBench,
+) -> None:
+    queue = short_leases.queue
+    queue.open_job("job_1", delay_s=0)
+    (job,) = queue.lease_jobs(Stage.PLAN, 1)
+    keeper = LeaseKeeper(queue)
+    threads = []
+    for _ in range(2):
+        with keeper.holding(job, Stage.PLAN):
+            assert keeper._thread is not None
+            threads.append(keeper._thread)
+        threads[-1].join(30)
+        assert not threads[-1].is_alive()
+
+    assert threads[0] is not threads[1]
