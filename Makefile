@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SEEDS ?= 0:1000
 # No index is named: whoever installs uses their own.
 COMPILE := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check format bench-quick faults faults-quick peers up lock audit-deps clean
+.PHONY: help setup demo test check format bench-quick faults faults-quick simulate peers up lock audit-deps clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ faults: setup ## Strike thirteen faults on real processes, at length, and write 
 
 faults-quick: setup ## The short form of it (ARGS="--only kill-loop")
 	@$(BIN)/python -m faults --quick $(ARGS)
+
+simulate: setup ## Play seeded hours of mishaps on a clock of their own (SEEDS=1000:2000)
+	@BATCHLINE_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation $(ARGS)
 
 peers: setup ## Put Batchline and other tools through faults, and write the table (ARGS=--missing)
 	@$(BIN)/python -m peers $(ARGS)
