@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from batchline import ErrorType
-from batchline_shared.ledger import JobStore, ShardState, keys
+from batchline_shared.ledger import Audits, JobStore, ShardState, Verdict, keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ _FOREVER = [
     re.escape(keys.ALL_JOBS),
     r"batchline:\{p[0-7]\}:(due:audit|work:audit~\w+|tally)",
     r"batchline:(batches|gate|strangers):\w+",
+    r"batchline:audit:\w+",
     r"batchline:\{r:\w+\}:admission:state",
 ]
 """What no job's end takes away; see `keys`."""
@@ -35,7 +36,7 @@ def broken(world: World) -> list[str]:
     found = [
         f"{wish.texts[0]}: {what}" for wish in world.wishes if not wish.deleted for what in _of(world, wish)
     ]
-    return [*found, *_left(world)]
+    return [*found, *_seconds(world), *_left(world)]
 
 
 def _of(world: World, wish: Wish) -> Iterator[str]:
@@ -61,6 +62,14 @@ def _of(world: World, wish: Wish) -> Iterator[str]:
         simple = wish.rounds == 1 and not wish.given_up and "reask" not in wish.options
         if paid and simple and not outcome.success and outcome.error_type not in _NOT_WANTED:
             yield f"{text} was answered, and ended as {outcome.error_type}: {outcome.error_message}"
+
+
+def _seconds(world: World) -> Iterator[str]:
+    # Where a shard was given up, its batch is not wanted, and cancelled as a second one.
+    if not any(wish.given_up for wish in world.wishes):
+        for _, one in Audits(world.redis, lease_s=world.settings.lease_s, durable=False).findings():
+            if one.verdict is Verdict.SECOND:
+                yield f"a shard has two batches: {one}"
 
 
 def _left(world: World) -> Iterator[str]:
