@@ -10,12 +10,12 @@ import fakeredis
 import orjson
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from batchline_shared.errors import ProviderBusyError
+from batchline_shared.errors import ProviderBusyError, ProviderRejectedError
 from batchline_worker.providers.base import BatchPhase, LineError
 from scripted_provider import ScriptedProvider, answer_line, error_line, lost_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from batchline_worker.providers.base import LiveCall, RemoteBatch
     from simulation.clockwork import Stage
@@ -120,11 +120,25 @@ class HostileProvider(ScriptedProvider):
         return self.stage.clock.now_s - since_s > _CALL_LIMIT_S
 
     def lines(self, batch: RemoteBatch) -> Iterator[bytes]:
-        for line in super().lines(batch):
+        lines = list(super().lines(batch))
+        if not self.stage.is_quiet and self.stage.dice.random() < 0.1:
+            del lines[-1:]  # not all of them are there yet
+        for line in lines:
             self.stage.point()
             if not self.stage.is_quiet and self.stage.dice.random() < 0.03:
                 raise lost_reply()
             yield line
+
+    def poll(self, batch_id: str) -> RemoteBatch:
+        if not self.stage.is_quiet and self.stage.dice.random() < 0.05:
+            raise ProviderRejectedError(self.name, f"no batch {batch_id}", status_code=404)
+        return super().poll(batch_id)
+
+    def poll_many(self, batch_ids: Collection[str]) -> dict[str, RemoteBatch]:
+        found = super().poll_many(batch_ids)
+        if not self.stage.is_quiet and self.stage.dice.random() < 0.1:
+            found.pop(self.stage.dice.choice(list(batch_ids)), None)
+        return found
 
     def ask(self, call: LiveCall) -> bytes:
         answered: bytes = self._call("ask", lambda: self._answered(orjson.loads(call.line)))
