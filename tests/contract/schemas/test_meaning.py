@@ -131,9 +131,7 @@ def test_building_leaves_the_models_own_schema_as_it_was(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", KEPT, ids=str)
-@settings(
-    max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
-)
+@settings(max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 @given(data=st.data())
 def test_whatever_the_schema_allows_the_model_validates(case: Case, data: st.DataObject) -> None:
     answer = data.draw(instances(case.schema, case.schema))

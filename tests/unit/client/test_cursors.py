@@ -90,7 +90,7 @@ def test_a_second_retry_keeps_the_gaps_of_the_first(client: BatchClient, desk: W
     assert len(job.results()) == 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stops=st.lists(st.integers(0, 90), max_size=8), landings=st.lists(st.integers(1, 70), max_size=5))
 def test_any_row_of_readers_takes_each_outcome_once(stops: list[int], landings: list[int]) -> None:
     import fakeredis  # noqa: PLC0415 - a ledger of its own for every example

@@ -48,7 +48,7 @@ limits = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sizes, limits, st.sets(st.integers(0, 63)), st.data())
 def test_every_open_row_is_in_exactly_one_shard_within_the_limits(
     chunks: list[list[int]], limits: ShardLimits, done: set[int], data: st.DataObject

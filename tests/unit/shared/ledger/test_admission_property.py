@@ -177,10 +177,10 @@ class Admissions(RuleBasedStateMachine):
 
 
 TestAdmissions = Admissions.TestCase
-TestAdmissions.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestAdmissions.settings = settings(max_examples=40, stateful_step_count=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     big=st.lists(st.integers(20, 100), min_size=3, max_size=25),
     others=st.integers(1, 4),

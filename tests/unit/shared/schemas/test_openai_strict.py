@@ -254,7 +254,7 @@ def _grown(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
     return lists | optional | st.lists(inner, min_size=1, max_size=3).map(_record)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_answer_of_any_generated_model_satisfies_its_schema(data: st.DataObject) -> None:
     shapes = st.recursive(st.sampled_from(LEAVES), _grown, max_leaves=5)

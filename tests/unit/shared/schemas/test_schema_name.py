@@ -36,7 +36,7 @@ IDENTIFIERS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size
 
 
 @given(first=IDENTIFIERS, second=IDENTIFIERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_names_that_lose_letters_stay_apart_and_stable(first: str, second: str) -> None:
     cut = [schema_name(type("X" * 60 + name, (Plain,), {})) for name in (f"é{first}", f"é{second}")]
 

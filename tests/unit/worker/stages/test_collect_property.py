@@ -150,7 +150,7 @@ def check_counts(desk: Desk, case: Case, job: Job[Any], *, structured: bool) -> 
     assert info.output_tokens == sum(verdict.output_tokens for verdict in verdicts)
 
 
-@settings(max_examples=20, deadline=None, phases=PHASES)
+@settings(max_examples=20, phases=PHASES)
 @given(data=st.data())
 def test_every_request_ends_as_its_own_first_line_says_or_as_its_batch_did(
     desk: Desk, data: st.DataObject
@@ -190,7 +190,7 @@ def tried_again(desk: Desk, data: st.DataObject, rows: int) -> tuple[Job[Any], l
     return job, open_rows, again
 
 
-@settings(max_examples=5, deadline=None, phases=PHASES)
+@settings(max_examples=5, phases=PHASES)
 @given(data=st.data())
 def test_requests_that_are_tried_again_end_as_the_newer_batch_says(desk: Desk, data: st.DataObject) -> None:
     job, open_rows, again = tried_again(desk, data, 5)
