@@ -40,7 +40,7 @@ def sender(**settings: Any) -> TaskSender:
 
 def only_task(broker: Any, queue: str) -> Any:
     with broker.SimpleQueue(queue) as tasks:
-        got = tasks.get(timeout=1)
+        got = tasks.get(timeout=30)
         got.ack()
         assert tasks.qsize() == 0
     return got

@@ -37,8 +37,17 @@ SEARCH = Search("s", "", requests=3, since_s=100, until_s=200)
 @pytest.fixture
 def anthropic(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnthropicProvider]:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    provider = AnthropicProvider(base_url=f"http://127.0.0.1:{server.server_port}", retry_waits_s=(0.0, 0.0))
+    yield provider
+    hang_up(provider)
+
+
+@pytest.fixture
+def hasty(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnthropicProvider]:
+    """One whose creations may not take long; a stall of the machine is enough to break one off."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     provider = AnthropicProvider(
-        base_url=f"http://127.0.0.1:{server.server_port}", retry_waits_s=(0.0, 0.0), create_timeout_s=0.3
+        base_url=f"http://127.0.0.1:{server.server_port}", retry_waits_s=(0.0, 0.0), create_timeout_s=1
     )
     yield provider
     hang_up(provider)
@@ -126,7 +135,6 @@ def test_a_body_is_made_in_small_pieces_whatever_its_size(size: int) -> None:
         ({"status": 500, "headers": {"x-should-retry": "true"}}, ProviderUnavailableError),
         ({"status": 529, "headers": {"retry-after": "1"}}, ProviderUnavailableError),
         ({"drop": True}, ProviderUnavailableError),
-        ({"delay_s": 0.6, "body": batch(1)}, ProviderUnavailableError),
         ({"body": b"<html>", "headers": {"content-type": "text/html"}}, ProviderUnavailableError),
         ({"body": {"type": "error"}}, ProviderUnavailableError),
         ({"body": batch(1), "cut_bytes": 10, "headers": {"connection": "close"}}, ProviderUnavailableError),
@@ -150,22 +158,33 @@ def test_a_creation_sends_one_request_whatever_comes_back(
     assert len(server.seen) == 1
 
 
+def test_a_creation_that_outlasts_its_time_sends_one_request(
+    server: ScriptedServer, reply: Any, hasty: AnthropicProvider
+) -> None:
+    server.replies = [reply(batch(1), delay_s=30)]
+
+    with pytest.raises(ProviderUnavailableError):
+        hasty.create(submission())
+
+    assert len(server.seen) == 1
+
+
 class SlowBuffer(io.BytesIO):
     """Requests that come from a disk, or go into a network, more slowly than time allows."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        time.sleep(0.2)
+        time.sleep(0.7)
         return super().read(size)
 
 
 def test_a_creation_whose_requests_take_too_long_to_send_is_broken_off_before_its_end(
-    server: ScriptedServer, reply: Any, anthropic: AnthropicProvider
+    server: ScriptedServer, reply: Any, hasty: AnthropicProvider
 ) -> None:
     server.replies = [reply(batch(1))]
     line = b'{"x":"%b"}\n' % (b"y" * 100_000)
 
     with pytest.raises(ProviderBusyError, match="BATCHLINE_CREATE_TIMEOUT_S") as raised:
-        anthropic.create(submission(SlowBuffer(line * 3)))
+        hasty.create(submission(SlowBuffer(line * 3)))
 
     assert raised.value.__context__ is None
     assert not any(seen.body.endswith(b"]}") for seen in server.seen)
