@@ -59,7 +59,7 @@ class AnthropicBench:
 
     def wait(self, batch: MessageBatch) -> MessageBatch:
         """Poll until the batch has ended."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while batch.processing_status != "ended":
             assert time.monotonic() < deadline, f"still {batch.processing_status}"
             time.sleep(0.01)

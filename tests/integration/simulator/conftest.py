@@ -72,7 +72,7 @@ class Bench:
 
     def wait(self, batch: Batch, *statuses: str) -> Batch:
         """Poll until the batch has one of the statuses, by default a final one."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while batch.status not in (statuses or TERMINAL):
             assert time.monotonic() < deadline, f"still {batch.status}"
             time.sleep(0.01)

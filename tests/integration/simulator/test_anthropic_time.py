@@ -31,7 +31,7 @@ def test_batch_goes_on_after_a_restart(
 def test_requests_that_never_ran_are_canceled(
     tmp_path: Path, open_claude: Callable[..., AnthropicBench]
 ) -> None:
-    with running_simulator(SimulatorConfig(data_dir=tmp_path, speed=20)) as simulator:
+    with running_simulator(SimulatorConfig(data_dir=tmp_path, speed=5)) as simulator:
         claude = open_claude(simulator)
         batch = claude.create([claude.request(f"r{n}") for n in range(100)])
         while simulator.batches()[0]["done_count"] == 0:

@@ -209,7 +209,7 @@ def test_job_goes_on_after_a_restart(tmp_path: Path, credentials: Any, end: str,
 def test_job_that_is_cancelled_while_it_runs_keeps_what_was_done(
     tmp_path: Path, credentials: Any, google_cloud: Any
 ) -> None:
-    config = SimulatorConfig(data_dir=tmp_path, speed=2, buckets={"demo-bkt": "us-central1"})
+    config = SimulatorConfig(data_dir=tmp_path, speed=0.5, buckets={"demo-bkt": "us-central1"})
     with running_simulator(config) as simulator:
         cloud = google_cloud(simulator, credentials)
         created = cloud.create([cloud.row(f"r-{n}") for n in range(100)])
