@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.live_stack import LiveStack, until
+from acceptance.live_stack import LiveStack, LiveWorker, until
 from batchline import BatchError, JobStatus
 
 MODEL = "openai/gpt-4o-mini"
@@ -31,6 +31,12 @@ def submit(stack: LiveStack, folder: Path, count: int, *options: str) -> str:
     return done.stdout.strip()
 
 
+def ready(stack: LiveStack, worker: LiveWorker) -> LiveWorker:
+    """A worker that listens, so that none of the time to a deadline goes by while it starts."""
+    until(lambda: stack.broker.keys("*binding*"), timeout_s=60)
+    return worker
+
+
 def stuck(stack: LiveStack) -> None:
     """Let the next batches stay in validation, where nothing of them is run."""
     stack.simulator.set_faults(
@@ -46,8 +52,8 @@ def test_a_job_whose_workers_were_down_at_its_deadline_ends_by_itself(
     stack: LiveStack, tmp_path: Path
 ) -> None:
     stuck(stack)
-    first = stack.worker()
-    job = stack.client.job(submit(stack, tmp_path, 5, "--deadline", "6s"))
+    first = ready(stack, stack.worker())
+    job = stack.client.job(submit(stack, tmp_path, 5, "--deadline", "10s"))
     until(lambda: job.status() is JobStatus.IN_PROGRESS)
     first.kill()
     deadline = job.info().deadline
@@ -68,11 +74,10 @@ def test_what_was_not_run_is_asked_live_once_each_though_a_worker_is_killed_amid
     stuck(stack)
     before = len(stack.simulator.calls(LIVE_CALL))
     limits = {"BATCHLINE_LIVE_PARALLEL": "2", "BATCHLINE_LIVE_REQUESTS_PER_MINUTE": "100000"}
-    first = stack.worker(**limits)
-    job = stack.client.job(submit(stack, tmp_path, 12, "--deadline", "6s", "--on-deadline", "live"))
-    until(lambda: job.status() is JobStatus.IN_PROGRESS)
+    first = ready(stack, stack.worker(**limits))
     kill = {"call": LIVE_CALL, "kind": "signal", "pid": first.pid, "number": 9, "skip": 4}
     stack.simulator.arm(kill)
+    job = stack.client.job(submit(stack, tmp_path, 12, "--deadline", "10s", "--on-deadline", "live"))
     until(lambda: not first.alive)
     stack.worker(**limits)
 
