@@ -128,9 +128,10 @@ def test_a_worker_killed_between_the_end_and_the_answer_has_it_told_by_another(
 def test_what_is_due_outlives_every_worker_and_a_missing_setting_is_named(
     stack: LiveStack, endpoint: Receiver
 ) -> None:
-    first = stack.worker(BATCHLINE_WEBHOOK_WAITS_S="[1, 60]")
+    # Soon due again after however many tries are made before this process looks.
+    first = stack.worker(BATCHLINE_WEBHOOK_WAITS_S=str([1] * 50))
     job = submit(stack, "--webhook", "shop")
-    until(lambda: the_delivery(job).tries == 1 if job.status().is_final and job.deliveries() else False)
+    until(lambda: the_delivery(job).tries >= 1 if job.status().is_final and job.deliveries() else False)
     first.kill()
     assert "BATCHLINE_WEBHOOKS__SHOP__URL" in the_delivery(job).message
     assert "BATCHLINE_WEBHOOKS__SHOP__URL" in stack.logs()
