@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MODEL = "openai/gpt-4o-mini"
 SLOW_CREATE = {"call": "batches.create", "kind": "delay_before", "seconds": 0.3, "rate": 1.0}
 SHARDS = 8
+NO_MORE_FOR_NOW = {"call": "batches.create", "kind": "rate_limit", "retry_after": 0.5, "rate": 1.0, "skip": 5}
+"""Some shards are left when trouble comes, however late: until then the provider takes so many batches."""
 
 
 class Site:
@@ -38,7 +40,7 @@ class Site:
         self.stack = stack
         self.redis: Any = Redis.from_url(server.url)
         self.worker: LiveWorker = stack.worker(BATCHLINE_SHARD_MAX_REQUESTS="20")
-        stack.simulator.arm(SLOW_CREATE)
+        stack.simulator.arm(SLOW_CREATE, NO_MORE_FOR_NOW)
         self.job = self.enqueue(SHARDS * 20)
         until(lambda: len(stack.accepted(self.job.id)) >= 2)
 
@@ -118,19 +120,20 @@ def test_a_worker_outlives_a_server_that_refuses_and_a_client_is_told(
 def test_a_frozen_server_is_named_after_one_time_out_and_work_goes_on(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchline_shared.ledger.connection._TIMEOUT_S", 1.0)
+    # Long enough that one time-out and a stall of this machine are told from two time-outs.
+    monkeypatch.setattr("batchline_shared.ledger.connection._TIMEOUT_S", 4.0)
     site.stack.client.close()  # the next use connects with the shorter time-out
     site.stack.client.jobs()
     os.kill(site.server.pid, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        with pytest.raises(QueueUnavailableError, match="does not answer within 1 s"):
+        with pytest.raises(QueueUnavailableError, match="does not answer within 4 s"):
             site.job.status()
         waited_s = time.monotonic() - began
     finally:
         os.kill(site.server.pid, signal.SIGCONT)
 
-    assert waited_s < 2.5
+    assert waited_s < 8
     site.assert_it_goes_on()
 
 
