@@ -40,10 +40,12 @@ def test_each_outcome_is_in_the_file_once_however_often_the_command_is_killed(
         )
 
     output = tmp_path / "out.jsonl"
-    landing = threading.Thread(target=lands, args=[desk, job.id])
+    started = threading.Semaphore(0)
+    landing = threading.Thread(target=lands, args=[desk, job.id, started])
     landing.start()
     for _ in range(KILLS):
         size = output.stat().st_size if output.exists() else 0
+        started.release()
         with start() as process:
             while process.poll() is None and (not output.exists() or output.stat().st_size <= size):
                 time.sleep(0.002)
@@ -58,7 +60,10 @@ def test_each_outcome_is_in_the_file_once_however_often_the_command_is_killed(
     assert written == [f"request-{n}" for n in range(MANY)]
 
 
-def lands(desk: WorkerDesk, job_id: str) -> None:
+def lands(desk: WorkerDesk, job_id: str, started: threading.Semaphore) -> None:
+    """Land a part for each command that is started: it has something to write, however late it is."""
     for first in range(400, MANY, 100):
+        if first in range(400, 400 + 500 * KILLS, 500):
+            started.acquire()
         desk.answer(job_id, *((n, ANN) for n in range(first, first + 100)))
         time.sleep(0.1)
