@@ -273,6 +273,7 @@ def test_an_enqueue_that_a_frozen_server_failed_is_not_real_once_it_thaws(
                 client.enqueue(MODEL, None, [says()])
         finally:
             os.kill(server.pid, signal.SIGCONT)
+            monkeypatch.undo()  # the next use connects with the usual time-out
 
         time.sleep(0.3)  # it reads what the client sent before it hung up
         assert list(client.jobs()) == []
