@@ -144,7 +144,7 @@ def test_no_secret_comes_out_of_a_stack_that_meets_every_mishap(guarded_stack: L
     stack.worker(**PLANTED)
     with flower(stack) as address, stack.broker_traffic() as traffic:
         until(lambda: answers(f"{address}/healthcheck"), timeout_s=60)
-        conversations = [[{"role": "user", "content": f"{n}: {PROMPT}"}] for n in range(60)]
+        conversations = [[{"role": "user", "content": f"{n}: {PROMPT}"}] for n in range(120)]
         job = stack.client.enqueue(MODEL, None, conversations, webhook="shop")
         doomed = stack.client.enqueue("openai/planted-answer", None, conversations[:2])
         job.wait(timeout_s=90)
