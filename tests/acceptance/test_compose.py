@@ -207,7 +207,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeProcess
         stack.stop()
 
 
-def eventually(check: Callable[[], bool], within_s: float = 20.0) -> None:
+def eventually(check: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not check():
         assert time.monotonic() < deadline, "it did not come up; see its log"

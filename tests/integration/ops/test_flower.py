@@ -56,7 +56,7 @@ class Site:
 
     def eventually(self, path: str, text: str) -> str:
         """The page, once it contains the text."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         body = ""
         while time.monotonic() < deadline:
             body = self.get(path)[1]
@@ -91,7 +91,7 @@ def start_flower(
             stderr=output,
         )
     site = Site(port=port, app="plainapp", env=environment)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
             site.get("/healthcheck")

@@ -50,7 +50,7 @@ print("grandchild", child.pid, flush=True)
 child.wait()
 """
 SLOW = "import time; time.sleep(0.3); print('up', flush=True); time.sleep(60)"
-FAST = RestartPolicy(base_s=0.02, cap_s=0.05, start_timeout_s=5.0)
+FAST = RestartPolicy(base_s=0.02, cap_s=0.05, start_timeout_s=60.0)
 
 
 def python(name: str, code: str, *, ready: str = "", **more: object) -> Service:
