@@ -66,7 +66,7 @@ def _lose_in_hand(rig: Rig) -> None:
     for name, job_id in ids.items():
         rig.load.wait(job_id, _LONG_S)
         limit_s = 2 * TICK_S + LEASE_S + sum(usual_s.values())
-        rig.bound("seconds to end without its messages", time.monotonic() - began, limit_s, name)
+        rig.bound_s("seconds to end without its messages", time.monotonic() - began, limit_s, name)
 
 
 def _timed(rig: Rig, provider: Provider) -> float:
@@ -163,4 +163,4 @@ def _bound_looks(rig: Rig, provider: Provider, *, since_s: float, name: str) -> 
             waits += [after - before for before, after in pairwise([batch["created_s"], *looks])]
     too_soon = sum(wait_s < SOONEST_LOOK_S for wait_s in waits)
     rig.bound(f"looks within a batch's interval, {name}", too_soon, 0, provider.name)
-    rig.bound(f"longest wait for a look, {name}", max(waits), 2 * LATEST_LOOK_S, provider.name)
+    rig.bound_s(f"longest wait for a look, {name}", max(waits), 2 * LATEST_LOOK_S, provider.name)

@@ -145,6 +145,10 @@ class Rig:
         """Record something that was measured, and what it may be at most."""
         self.history.bounds.append(Bound(name, measured, limit, provider))
 
+    def bound_s(self, name: str, measured_s: float, limit_s: float, provider: str = "") -> None:
+        """Record a time, which may be longer by what the machine stood still for."""
+        self.bound(name, measured_s, limit_s + self._watch.stalled_s, provider)
+
     def arm(self, call: str, kind: str, **options: Any) -> None:
         """Arm one fault of the simulator."""
         self.simulator.arm({"call": call, "kind": kind, **options})

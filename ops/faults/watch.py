@@ -2,11 +2,13 @@
 
 Only calm counts: everybody works, and nothing has been done to the system for a moment. And only where fewer
 rows are due in a stage than a worker has hands: a row that waits in line behind others is not forgotten.
+Nor does the time count in which the machine stood still, seen by a short sleep here that became a long one.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
@@ -31,6 +33,9 @@ class Watch:
         self._redis: Any = Redis.from_url(url, socket_timeout=2)
         self._tick_s = tick_s
         self._calm = calm
+        self.stalled_s = 0.0
+        """How long the machine stood still at a time, at the most."""
+
         self._seen: dict[tuple[str, str, int], float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -45,7 +50,12 @@ class Watch:
 
     def _run(self) -> None:
         since: dict[tuple[str, str, int], int] = {}
-        while not self._stop.wait(self._tick_s / 2):
+        while True:
+            began = time.monotonic()
+            if self._stop.wait(self._tick_s / 2):
+                return
+            stalled_s = max(0.0, time.monotonic() - began - self._tick_s / 2)
+            self.stalled_s = max(self.stalled_s, stalled_s)
             try:
                 now_ms, late = self._sample() if self._calm() else (0, [])
             except RedisError:
@@ -53,7 +63,7 @@ class Watch:
             if not self._calm():
                 late = []
             # Lateness counts from when it was first seen in calm: before, nobody could have taken it over.
-            since = {row: since.get(row, now_ms) for row in late}
+            since = {row: since[row] + int(stalled_s * 1000) if row in since else now_ms for row in late}
             for row, first_ms in since.items():
                 self._seen[row] = max(self._seen.get(row, 0.0), (now_ms - first_ms) / 1000)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,31 @@ def test_work_past_its_lease_is_seen_and_for_how_long(server: EmbeddedServer, re
     put(redis, "forgotten", due_in_s=-1, leased=True)
     put(redis, "held", due_in_s=60, leased=True)
 
-    seen = watched(server, calm=True)
+    watch = Watch(server.url, tick_s=TICK_S, calm=lambda: True)
+    while max(list(watch._seen.values()), default=0.0) <= 2 * TICK_S:
+        time.sleep(TICK_S)
+    seen = {late.member: late.late_s for late in watch.close()}
 
     assert set(seen) == {"forgotten"}
     assert seen["forgotten"] > 2 * TICK_S
+
+
+def test_time_in_which_the_machine_stood_still_is_nobodys_fault(
+    server: EmbeddedServer, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = threading.Event.wait
+
+    def stalled(event: threading.Event, timeout: float | None = None) -> bool:
+        return wait(event, timeout if timeout != TICK_S / 2 else 6 * TICK_S)
+
+    put(redis, "forgotten", due_in_s=-1, leased=True)
+    monkeypatch.setattr(threading.Event, "wait", stalled)
+    watch = Watch(server.url, tick_s=TICK_S, calm=lambda: True)
+    time.sleep(20 * TICK_S)
+    seen = [late.late_s for late in watch.close()]
+
+    assert max(seen, default=0.0) < 6 * TICK_S
+    assert watch.stalled_s >= 5 * TICK_S
 
 
 def test_work_that_waits_in_line_is_not_forgotten(server: EmbeddedServer, redis: Any) -> None:
