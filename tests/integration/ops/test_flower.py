@@ -128,7 +128,7 @@ from plainapp import work
 work.delay("{SECRET}")
 work.delay(text="{SECRET}", fail=True)
 """
-    subprocess.run([sys.executable, "-c", script], env=flower.env, timeout=20, check=True)
+    subprocess.run([sys.executable, "-c", script], env=flower.env, timeout=60, check=True)
     flower.eventually(TASKS, "FAILURE")
     flower.eventually(TASKS, "SUCCESS")
     return flower
@@ -207,7 +207,7 @@ def test_it_does_not_start_open_to_others_and_says_why(
         env={**environment, **variables},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 

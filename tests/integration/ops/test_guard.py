@@ -71,7 +71,7 @@ def test_a_child_gets_its_parting_signal_when_the_parent_is_killed(tmp_path: Pat
 def test_a_child_that_ends_by_itself_reports_its_own_exit_code(way: str) -> None:
     command = [sys.executable, "-c", PARENT, way, "sh", "-c", "exit 7"]
 
-    output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    output = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
     assert output.endswith("ended with 7\n")
 
@@ -79,7 +79,7 @@ def test_a_child_that_ends_by_itself_reports_its_own_exit_code(way: str) -> None
 def test_a_command_that_does_not_exist_says_so() -> None:
     command = [sys.executable, "-c", PARENT, "pipe", "no-such-program"]
 
-    result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
     assert "cannot run no-such-program: No such file or directory" in result.stderr
     assert result.stdout.endswith("ended with 127\n")

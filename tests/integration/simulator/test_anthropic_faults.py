@@ -36,8 +36,8 @@ def test_lost_replies_start_one_batch_per_attempt_of_the_sdk(
 def test_slow_reply_starts_a_batch_that_the_client_gave_up_on(
     simulator: SimulatorProcess, open_claude: Callable[..., AnthropicBench]
 ) -> None:
-    claude = open_claude(simulator, timeout=0.25)
-    simulator.arm({"call": "anthropic.batches.create", "kind": "delay_after", "seconds": 0.5})
+    claude = open_claude(simulator, timeout=1.0)
+    simulator.arm({"call": "anthropic.batches.create", "kind": "delay_after", "seconds": 4})
     with pytest.raises(anthropic.APITimeoutError):
         claude.create([claude.request("slow")])
 
@@ -94,7 +94,7 @@ def test_page_of_a_proxy_comes_with_status_200(simulator: SimulatorProcess, clau
 def test_new_batch_is_left_out_of_lists_for_a_while(
     simulator: SimulatorProcess, claude: AnthropicBench
 ) -> None:
-    simulator.arm({"call": "anthropic.batches.create", "kind": "list_lag", "seconds": 0.6})
+    simulator.arm({"call": "anthropic.batches.create", "kind": "list_lag", "seconds": 3})
     batch = claude.run([claude.request("r")])
     hidden = [seen.id for seen in claude.client.messages.batches.list(limit=1).data]
 

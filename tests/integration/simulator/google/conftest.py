@@ -141,7 +141,7 @@ def _path(job: Row) -> str:
 
 
 def _ended(look: Callable[[], Row], state_of: Callable[[Row], str]) -> Row:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not state_of(found := look()).endswith(ENDED):
         assert time.monotonic() < deadline, f"still {state_of(found)}"
         time.sleep(0.01)

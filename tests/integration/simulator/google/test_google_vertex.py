@@ -126,7 +126,7 @@ def test_list_goes_on_at_the_page_token(cloud: Any) -> None:
 
 
 def test_new_job_is_left_out_of_lists_for_a_while(cloud: Any) -> None:
-    arm(cloud, "list_lag", seconds=0.5)
+    arm(cloud, "list_lag", seconds=3)
     cloud.create([cloud.row("r")], display_name="lagging")
     wanted = {"filter": 'displayName="lagging"'}
     hidden = list(cloud.genai.batches.list(config=wanted))

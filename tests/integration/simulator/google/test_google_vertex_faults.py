@@ -25,9 +25,9 @@ def arm(cloud: Any, kind: str, **settings: Any) -> None:
 def test_lost_answer_leaves_one_job_for_each_attempt_of_the_sdk(
     cloud: Any, credentials: Any, retries: Any, times: int
 ) -> None:
-    arm(cloud, "delay_after", seconds=0.5)
+    arm(cloud, "delay_after", seconds=4)
     name, uri = f"lost-{times}", cloud.put([cloud.row("r")])
-    options = types.HttpOptions(base_url=cloud.simulator.url, timeout=200, retry_options=retries)
+    options = types.HttpOptions(base_url=cloud.simulator.url, timeout=1500, retry_options=retries)
     with genai.Client(
         vertexai=True,
         project="demo-proj",
