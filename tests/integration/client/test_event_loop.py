@@ -47,7 +47,7 @@ def test_a_thousand_waits_take_few_threads_and_connections(server: EmbeddedServe
 
     assert connections <= 17  # eight each for enqueues and for other calls, one that listens
     assert threads <= 17
-    assert late_s < 5
+    assert late_s < 15  # who is not told looks after half a minute
 
 
 def test_outcomes_are_streamed_through_a_restart_of_the_server(server: EmbeddedServer, ledger: Any) -> None:

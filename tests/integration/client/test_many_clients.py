@@ -43,5 +43,5 @@ def test_a_client_that_is_killed_during_an_enqueue_leaves_nothing_that_lasts(
         process.kill()
 
     assert client.jobs() == []
-    assert [key for key in ledger.keys("batchline:{job_*") if ledger.ttl(key) < 0] == []
+    assert [key for key in ledger.keys("batchline:{job_*") if ledger.ttl(key) == -1] == []
     assert not ledger.keys("batchline:{p*:due:*")
