@@ -23,7 +23,7 @@ _WITH_BATCH = frozenset({"submitted", "collecting", "done"})
 _TICKS = 2
 """Ticks within which work that is past its lease must be taken over."""
 
-_HANDED_OVER_S = 2.0
+_HANDED_OVER_S = 1.0
 """For a tick to become a lease where two cores have a dozen workers to run. It is no part of the promise.
 
 Ticks are a twentieth of the usual here; what nobody takes over stays for longer than that.

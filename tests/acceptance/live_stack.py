@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
@@ -120,7 +120,8 @@ class LiveStack:
         self.simulator = simulator
         self.folder = folder
         self.workers: list[LiveWorker] = []
-        self.broker: Any = Redis.from_url(Settings(redis_url=redis_url).effective_broker_url)
+        self._broker_url = Settings(redis_url=redis_url).effective_broker_url
+        self.broker: Any = Redis.from_url(self._broker_url)
         self._ledger: Any = Redis.from_url(redis_url)
         self.client = BatchClient(settings=Settings(redis_url=redis_url, tick_interval_s=0.2, max_attempts=1))
 
@@ -164,7 +165,9 @@ class LiveStack:
     def broker_traffic(self) -> Iterator[list[str]]:
         """Collect every command that reaches the broker's database, while the context is open."""
         commands: list[str] = []
-        with self.broker.monitor() as monitor:
+        # Nothing reaches the broker while the first worker starts, however long that takes.
+        patient = Redis.from_url(self._broker_url, socket_timeout=None)
+        with closing(patient), patient.monitor() as monitor:
 
             def listen() -> None:
                 for event in monitor.listen():

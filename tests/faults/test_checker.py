@@ -105,7 +105,7 @@ def wrong_success(history: History) -> None:
 
 
 def forgotten_lease(history: History) -> None:
-    history.late.append(Late("submit", "shard-0", 2.7))
+    history.late.append(Late("submit", "shard-0", 1.7))
 
 
 def forgotten_work(history: History) -> None:

@@ -219,7 +219,7 @@ def with_copies(line: Pipeline, simulator: SimulatorProcess, provider: str) -> J
 def in_company(line: Pipeline, simulator: SimulatorProcess, provider: str) -> JobStatus:
     """It shares its batch with a job that is deleted."""
     del simulator
-    jobs = [enqueue(line, provider, linger_s=0.2, idempotency_key=key) for key in ("key", "other")]
+    jobs = [enqueue(line, provider, linger_s=1, idempotency_key=key) for key in ("key", "other")]
     line.finish(*jobs)
     assert len({job.batches()[0].batch_id for job in jobs}) == 1
     jobs[1].delete()
