@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulation.people import Wish
     from simulation.world import World
 
-__all__ = ["broken"]
+__all__ = ["broken", "left"]
 
 _FOREVER = [
     re.escape(keys.SCHEMA),
@@ -36,7 +36,7 @@ def broken(world: World) -> list[str]:
     found = [
         f"{wish.texts[0]}: {what}" for wish in world.wishes if not wish.deleted for what in _of(world, wish)
     ]
-    return [*found, *_seconds(world), *_left(world)]
+    return [*found, *_seconds(world)]
 
 
 def _of(world: World, wish: Wish) -> Iterator[str]:
@@ -72,12 +72,13 @@ def _seconds(world: World) -> Iterator[str]:
                 yield f"a shard has two batches: {one}"
 
 
-def _left(world: World) -> Iterator[str]:
+def left(world: World) -> Iterator[str]:
+    """What is there once no job is."""
     # Of an empty one that bears no mark nobody can tell whose it is.
     results = [batch for batch, lines in world.provider.results.items() if lines]
     if results:
         yield f"results are left at the provider: {results}"
     for name in world.redis.scan_iter():
         key = name.decode()
-        if world.redis.pttl(name) == -1 and not any(re.fullmatch(one, key) for one in _FOREVER):
-            yield f"{key} would stay for ever"
+        if not any(re.fullmatch(one, key) for one in _FOREVER):
+            yield f"{key} is left, for {world.redis.ttl(name)} s"

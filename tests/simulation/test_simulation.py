@@ -10,7 +10,7 @@ import os
 import pytest
 
 from simulation.clockwork import play
-from simulation.promises import broken
+from simulation.promises import broken, left
 from simulation.world import World
 
 _SEEDS = range(*map(int, os.environ.get("BATCHLINE_TEST_SEEDS", "0:16").split(":")))
@@ -22,5 +22,7 @@ def test_whatever_happens_each_request_ends_once_is_paid_once_and_leaves_nothing
         world = World(stage)
         world.run()
         found = broken(world)
+        world.outlive()
+        found += left(world)
 
     assert found == [], [(one.texts[0], one.options, one.acts) for one in world.wishes]

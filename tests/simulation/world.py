@@ -151,6 +151,12 @@ class World:
             self.stage.clock.advance(4 * 3600)
         assert after.status().is_final, f"a job after all that never ends: {after.info()}"
 
+    def outlive(self) -> None:
+        """Let the retention of all jobs go by, and the month for which an account's limits are known."""
+        self.stage.clock.advance(self.settings.retention_s + 31 * 24 * 3600)
+        self._work(self.context(self.redis))
+        self.stage.clock.advance(3600)
+
     def _work(self, context: WorkerContext) -> None:
         for _ in range(200):
             if not sum(WORK[stage](context) for stage in WorkStage):
