@@ -27,7 +27,7 @@ from sdk_connections import hang_up
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import ScriptedServer
+    from unit.worker.providers.conftest import ScriptedServer
 
 KEY = "sk-ant-planted-key"
 LINES = b'{"custom_id":"a","params":{"x":"1\\n2"}}\n{"custom_id":"b","params":{}}\n'

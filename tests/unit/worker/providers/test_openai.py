@@ -12,9 +12,8 @@ from batchline_shared.errors import ProviderBusyError, ProviderRejectedError, Pr
 from batchline_worker.providers.base import BatchPhase, RemoteBatch, Search
 
 if TYPE_CHECKING:
-    from conftest import ScriptedServer
-
     from batchline_worker.providers.openai import OpenAIProvider
+    from unit.worker.providers.conftest import ScriptedServer
 
 
 def batch(number: int, **fields: Any) -> dict[str, Any]:

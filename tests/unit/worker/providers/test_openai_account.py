@@ -17,9 +17,8 @@ from sdk_connections import hang_up
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import ScriptedServer
-
     from batchline_worker.providers.base import Provider
+    from unit.worker.providers.conftest import ScriptedServer
 
 KEY = "AZURE_TEST_KEY"
 BATCH = {"object": "batch", "id": "b1", "status": "validating"}

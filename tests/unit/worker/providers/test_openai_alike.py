@@ -13,9 +13,8 @@ from batchline_worker.providers.base import BatchPhase, RemoteBatch, Search, Sub
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import ScriptedServer
-
     from batchline_worker.providers.openai import OpenAIProvider
+    from unit.worker.providers.conftest import ScriptedServer
 
 
 def batch(number: int, **fields: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from batchline_worker.providers.openai import OpenAIProvider
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import ScriptedServer
+    from unit.worker.providers.conftest import ScriptedServer
 
 KEY = "sk-planted-key"
 SUBMISSION = Submission("s", "job_s", "/v1/responses", "gpt", requests=1, file_id="f")
