@@ -189,11 +189,10 @@ def check_schema(client: redis.Redis) -> None:
     Raises:
         LedgerError: They differ.
     """
-    found = client.get(keys.SCHEMA)
-    if found is None:
+    # A power cut or a wipe may take it before it is read again.
+    while (found := client.get(keys.SCHEMA)) is None:
         # Not before it was read: whoever may only read can use a ledger that is there.
         client.set(keys.SCHEMA, keys.SCHEMA_VERSION, nx=True)
-        found = client.get(keys.SCHEMA)
     if found != str(keys.SCHEMA_VERSION).encode():
         raise LedgerError(
             f"the ledger has schema version {found!r}, this Batchline writes {keys.SCHEMA_VERSION}: "

@@ -17,5 +17,7 @@ def ledger_id(client: Redis) -> str:
     """The ledger's id, 16 of `[0-9a-f]`, made by whoever asks first."""
     # redis-py types every reply as str or bytes, whatever the client decodes; ours are bytes.
     ledger: Any = client
-    ledger.set(keys.LEDGER_ID, secrets.token_hex(8), nx=True)
-    return str(ledger.get(keys.LEDGER_ID).decode())
+    # A power cut or a wipe may take it before it is read again.
+    while (found := ledger.get(keys.LEDGER_ID)) is None:
+        ledger.set(keys.LEDGER_ID, secrets.token_hex(8), nx=True)
+    return str(found.decode())
