@@ -58,11 +58,11 @@ class Gates:
     def _claim(self, route: str, holder: str, instead_of: str) -> str:
         return str(self._scripts.claim(keys=[keys.gate(route)], args=[holder, instead_of, ""]).decode())
 
-    def note(self, route: str, batch_id: str) -> None:
-        """Remember that a batch has its shard."""
-        now_s = int(self._client.time()[0])
+    def note(self, shard: ShardWork, batch_id: str) -> None:
+        """Remember that a batch has its shard, and which."""
+        route, now_s = shard.route, int(self._client.time()[0])
         with self._client.pipeline(transaction=False) as pipe:
-            pipe.zadd(keys.created_batches(route), {batch_id: now_s})
+            pipe.zadd(keys.created_batches(route), {batch_id: now_s, _owned(batch_id, shard.id): now_s})
             pipe.zremrangebyscore(keys.created_batches(route), "-inf", now_s - _KEPT_S)
             pipe.execute()
 
@@ -72,6 +72,21 @@ class Gates:
             return set()
         scores = self._client.zmscore(keys.created_batches(route), list(batch_ids))
         return {batch_id for batch_id, score in zip(batch_ids, scores, strict=True) if score is not None}
+
+    def noted_for_others(self, shard: ShardWork, batch_ids: Sequence[str]) -> set[str]:
+        """Those that have another shard.
+
+        One that was noted for this shard is its own still: the server may have lost, with its last writes,
+        that the shard's record said so.
+        """
+        owned = self.noted(shard.route, [_owned(batch_id, shard.id) for batch_id in batch_ids])
+        known = self.noted(shard.route, batch_ids)
+        return {batch_id for batch_id in known if _owned(batch_id, shard.id) not in owned}
+
+
+def _owned(batch_id: str, shard_id: str) -> str:
+    """The member that says whose a batch is; neither id holds a space."""
+    return f"{batch_id} {shard_id}"
 
 
 def _holder(shard: ShardWork) -> str:

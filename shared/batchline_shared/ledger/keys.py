@@ -149,8 +149,9 @@ def gate(route: str) -> str:
 def created_batches(route: str) -> str:
     """Sorted set: provider batch id → when it was written, of one such account: batches that have a shard.
 
-    Written before the gate is freed, so that nobody takes a known batch for a lost one. Members older
-    than the provider keeps results are dropped with each write. No TTL of its own.
+    With it `batch id shard id` → the same: whose it is. A shard that the server has forgotten to have been
+    submitted finds its batch by it. Written before the gate is freed, so that nobody takes a known batch for
+    a lost one. Members older than the provider keeps results are dropped with each write. No TTL of its own.
     """
     return f"{PREFIX}:batches:{route}"
 

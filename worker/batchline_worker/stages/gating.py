@@ -43,7 +43,7 @@ def enter(context: WorkerContext, shard: ShardWork) -> bool:
         return False
     # Its worker died between writing the outcome and freeing the gate; or it is set aside, as above.
     if other is not None and other.batch_id:
-        context.gates.note(other.route, other.batch_id)
+        context.gates.note(other, other.batch_id)
     _log.warning("gate_taken_over", shard=shard.id, holder=holder)
     return context.gates.enter(shard, instead_of=holder) is None
 
@@ -56,7 +56,7 @@ def leave(context: WorkerContext, shard: ShardWork, *, batch_id: str = "") -> No
     except ProviderError:
         return  # a worker without the account has not entered its gate
     if batch_id:
-        context.gates.note(shard.route, batch_id)
+        context.gates.note(shard, batch_id)
     context.gates.leave(shard)
 
 
@@ -64,4 +64,4 @@ def known_batches(context: WorkerContext, shard: ShardWork, batch_ids: list[str]
     """Those of some batches that are known to be another shard's."""
     if context.provider(shard.route).marks_batches:
         return set()
-    return context.gates.noted(shard.route, batch_ids)
+    return context.gates.noted_for_others(shard, batch_ids)

@@ -93,6 +93,27 @@ def test_while_one_creation_is_in_question_no_other_is_made(bench: WorkerBench) 
     bench.assert_whole(second)
 
 
+def test_a_shard_that_the_server_forgot_to_have_been_submitted_finds_its_own_batch(
+    bench: WorkerBench,
+) -> None:
+    job = bench.enqueue(3)
+    bench.run(Stage.PLAN)
+    shard, partition = bench.shard(job), keys.partition_of(job.id)
+    work, announced = keys.work(partition, shard.id), {}
+    bench.provider.meanwhile("create", lambda: announced.update(bench.redis.hgetall(work)))
+    bench.run(Stage.SUBMIT)
+    # The power went after the batch had been noted, whose last step was made again, and before the record.
+    bench.redis.delete(work)
+    bench.redis.hset(work, mapping=announced)
+    bench.redis.zrem(keys.due(partition, Stage.POLL), shard.id)
+    bench.redis.zadd(keys.due(partition, Stage.SUBMIT), {shard.id: bench.queue.now_ms()})
+    bench.later(500)
+
+    assert bench.finish(job) is JobStatus.COMPLETED
+    assert bench.provider.calls["create"] == 1
+    bench.assert_whole(job)
+
+
 def test_a_batch_that_has_its_shard_is_not_taken_for_a_lost_one_of_the_same_size(bench: WorkerBench) -> None:
     known = bench.submitted(3)
     job = bench.enqueue(3)
