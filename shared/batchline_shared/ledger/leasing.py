@@ -147,13 +147,23 @@ class Leasing:
         """Lengthen a lease by its full time; False when it is lost."""
         if isinstance(member, ShardWork | JobWork) and member.is_suspect:
             self.enter_alone(member, stage)
+        return bool(self._scripts.renew(**self._renewal(member, stage)))
+
+    def renew_durably(self, member: _Member, stage: Stage) -> bool:
+        """The same before something that cannot be undone: all that was written until now is on disk then.
+
+        Raises:
+            QueueUnavailableError: The disk did not confirm; do not do it.
+        """
+        call = self._renewal(member, stage)
+        return bool(self._durability.write(lambda pipe: self._scripts.renew(client=pipe, **call)))
+
+    def _renewal(self, member: _Member, stage: Stage) -> dict[str, Any]:
         partition = self._partition(member)
-        return bool(
-            self._scripts.renew(
-                keys=[keys.work(partition, member.id), keys.due(partition, stage)],
-                args=[member.id, member.token, self._lease_ms],
-            )
-        )
+        return {
+            "keys": [keys.work(partition, member.id), keys.due(partition, stage)],
+            "args": [member.id, member.token, self._lease_ms],
+        }
 
     def now_ms(self) -> int:
         """The ledger's clock."""

@@ -49,6 +49,9 @@ def _clean(context: WorkerContext, shard: ShardWork) -> None:
     if shard.state != ShardState.DONE or (meta is not None and not meta.is_final):
         context.work.release(shard, ShardState(shard.state), _AGAIN, _RETRIED_S)
         return
+    # What the provider loses now, a power cut must not have the ledger want again.
+    if not context.work.renew_durably(shard, Stage.CLEAN):
+        return
     try:
         # A batch that may be another's, as the results never proved it ours, is not ours to delete.
         batch_id = "" if shard.unconfirmed else shard.batch_id

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from batchline_shared.errors import LedgerError, ProviderError
+from batchline_shared.errors import LedgerError, ProviderError, QueueUnavailableError
 from batchline_shared.ledger import JobWork, ShardState, ShardWork, Stage, decided_batch, is_given_up
 from batchline_shared.outcomes import ErrorType
 from batchline_worker.backoff import jittered_s
@@ -102,7 +102,13 @@ def uncounted(context: WorkerContext, members: Sequence[_Member], stage: Stage) 
     """Give leases back when Redis or this machine is in trouble, as far as it lets us: no member's crash."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, OutOfMemoryError, OSError) as error:
+    except (
+        RedisConnectionError,
+        RedisTimeoutError,
+        OutOfMemoryError,
+        QueueUnavailableError,
+        OSError,
+    ) as error:
         if not isinstance(error, OSError) or error.errno in _OF_THE_MACHINE:
             with suppress(RedisError):
                 for member in members:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fakeredis
 import pytest
 
 from batchline import JobStatus
-from batchline_shared.errors import ProviderUnavailableError
-from batchline_shared.ledger import ShardState, Stage, keys
+from batchline_shared.errors import ProviderUnavailableError, QueueUnavailableError
+from batchline_shared.ledger import ShardState, Stage, WorkQueue, keys
 from scripted_provider import error_line
 from worker_bench import WorkerBench
 
@@ -59,6 +59,26 @@ def test_files_go_before_the_records_that_name_them() -> None:
     due_s = work.due_in_s(work.shard(job).id, Stage.CLEAN)
 
     assert due_s == pytest.approx(900, abs=5)
+
+
+def test_nothing_is_deleted_before_its_outcomes_are_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = bench(clean_up_after_s=0)
+    job = work.enqueue(3)
+    with monkeypatch.context() as patch:
+
+        def full_disk(*_: Any) -> None:
+            raise QueueUnavailableError("the disk did not confirm")
+
+        patch.setattr(WorkQueue, "renew_durably", full_disk)
+        with pytest.raises(QueueUnavailableError):
+            work.finish(job)
+        assert job.status() is JobStatus.COMPLETED
+        assert work.provider.calls["clean_up"] == 0
+    work.later(200)
+    work.run(Stage.CLEAN)
+
+    assert work.provider.calls["clean_up"] == 1
+    assert work.shard(job).crashes == 0
 
 
 def test_what_cannot_be_deleted_is_tried_again_and_at_last_left() -> None:
