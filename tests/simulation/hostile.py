@@ -13,12 +13,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from batchline_shared.errors import ProviderBusyError, ProviderRejectedError
 from batchline_worker.providers.base import BatchPhase, LineError
 from scripted_provider import ScriptedProvider, answer_line, error_line, lost_reply
+from simulation.disk import LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from batchline_worker.providers.base import LiveCall, RemoteBatch
     from simulation.clockwork import Stage
+    from simulation.disk import Disk
 
 __all__ = ["HostileProvider", "HostileRedis"]
 
@@ -32,10 +34,15 @@ _LAG_S = 20.0
 class HostileRedis(fakeredis.FakeRedis):
     """What one process sees of the server."""
 
-    def hurt(self, stage: Stage, share: float) -> HostileRedis:
-        """Lose or double this share of the calls."""
-        self._stage, self._share = stage, share
+    def hurt(self, stage: Stage, disk: Disk, share: float) -> HostileRedis:
+        """Lose or double this share of the calls, and what `disk` loses."""
+        self._stage, self._disk, self._share = stage, disk, share
         return self
+
+    def register_script(self, script: str | bytes) -> Any:
+        """As a server that tells of its lives."""
+        told = f"'run_id:' .. redis.call('GET', '{LIFE}')"
+        return super().register_script(str(script).replace("redis.pcall('INFO', 'server')", told))
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         if not hasattr(self, "_stage"):
@@ -49,10 +56,15 @@ class HostileRedis(fakeredis.FakeRedis):
 
         def call(*more: Any, **others: Any) -> Any:
             commands = list(made.command_stack)
+            waits = bool(commands) and commands[-1][0][0] == "WAITAOF"
 
             def act() -> Any:
-                made.command_stack = list(commands)
-                return execute(*more, **others)
+                made.command_stack = commands[:-1] if waits else list(commands)
+                replies = execute(*more, **others)
+                if waits:
+                    self._disk.sync()
+                    replies.append([1, 0])
+                return replies
 
             return self._call(act)
 
@@ -61,16 +73,22 @@ class HostileRedis(fakeredis.FakeRedis):
 
     def _call(self, act: Callable[[], Any]) -> Any:
         self._stage.point()
+        self._disk.sync_if_due()
         luck = 1.0 if self._stage.is_quiet else self._stage.dice.random()
         if luck < self._share / 3:
             raise RedisConnectionError("lost before")
-        result = act()
+        result, life = act(), self._disk.lives
         if luck < self._share:
             # As redis-py does after a lost reply.
             result = act()
             if luck < self._share * 2 / 3:
                 raise RedisConnectionError("lost after")
         self._stage.point()
+        if life != self._disk.lives:
+            # The reply was on its way when the power went.
+            if self._stage.dice.random() < 0.5:
+                raise RedisConnectionError("another life")
+            result = act()
         return result
 
 

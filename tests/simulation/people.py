@@ -64,7 +64,7 @@ class Wish:
 
 def worker(world: World, actor: Actor) -> None:
     """One process after the other: each dies, and the next takes its place."""
-    redis = HostileRedis(server=world.server).hurt(world.stage, world.loss)
+    redis = HostileRedis(server=world.server).hurt(world.stage, world.disk, world.loss)
     context: WorkerContext | None = None
     stages = list(WorkStage)
     while not world.stage.calm:
@@ -90,7 +90,7 @@ def _worked(context: WorkerContext, stage: WorkStage) -> int:
 
 def application(world: World, actor: Actor) -> None:
     """Enqueue some jobs, and then do with them what users do."""
-    redis = HostileRedis(server=world.server).hurt(world.stage, world.loss)
+    redis = HostileRedis(server=world.server).hurt(world.stage, world.disk, world.loss)
     client = BatchClient(settings=world.settings, redis=redis)
     for number in range(world.stage.dice.choice([1, 2, 4])):
         _enqueue(world, actor, client, f"job {number}")

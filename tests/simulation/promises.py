@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchline import ErrorType
 from batchline_shared.ledger import Audits, JobStore, ShardState, Verdict, keys
+from simulation.disk import LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ _FOREVER = [
     r"batchline:\{p[0-7]\}:(due:audit|work:audit~\w+|tally)",
     r"batchline:(batches|gate|strangers):\w+",
     r"batchline:audit:\w+",
+    re.escape(LIFE),
     r"batchline:\{r:\w+\}:admission:state",
 ]
 """What no job's end takes away; see `keys`."""

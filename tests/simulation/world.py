@@ -15,7 +15,8 @@ from batchline_worker.settings import WorkerSettings
 from batchline_worker.ticking import tick
 from scripted_sender import ScriptedSender
 from simulation.clockwork import Actor
-from simulation.hostile import HostileProvider
+from simulation.disk import Disk
+from simulation.hostile import HostileProvider, HostileRedis
 from simulation.people import application, worker
 from worker_bench import WORK
 
@@ -46,6 +47,8 @@ class World:
         dice = stage.dice
         self.loss = dice.choice([0.0, 0.01, 0.03, 0.1])
         """Share of Redis calls that are lost or made twice."""
+        self.cuts = dice.choice([0.0, 0.001, 0.01])
+        """Share of steps in which the server loses power."""
         self.meddling = dice.choice([0.0, 0.02, 0.1])
         """How eager the user is."""
         self.settings = WorkerSettings.load(
@@ -55,7 +58,7 @@ class World:
             retry_backoff_s=5,
             shard_max_requests=dice.choice([None, 2, 4]),
             quarantine_after=dice.choice([3, 1000]),
-            durable_writes=False,
+            durable_writes=True,
             retention_s=10 * 24 * 3600,
             clean_up_after_s=0,
             poll_max_interval_s=30,
@@ -74,7 +77,8 @@ class World:
             misfits=dice.choice([0.0, 0.3]),
         )
         self.server = fakeredis.FakeServer()
-        self.redis = fakeredis.FakeRedis(server=self.server)
+        self.disk = Disk(self.server, stage.clock)
+        self.redis = HostileRedis(server=self.server).hurt(stage, self.disk, 0.0)
         self.client = BatchClient(settings=self.settings, redis=self.redis)
         self.queue = WorkQueue(self.redis, lease_s=self.settings.lease_s, durable=False)
         self.wishes: list[Wish] = []
@@ -118,7 +122,9 @@ class World:
         dice = self.stage.dice
         awake = [one for one in actors if one.frozen_until <= step]
         luck = dice.random()
-        if luck < 0.05 or not awake:
+        if dice.random() < self.cuts:
+            self.disk.cut_power()
+        elif luck < 0.05 or not awake:
             self.stage.clock.advance(dice.choice([1, 5, 20, 70, 130, 400]))
         elif luck < 0.12:
             self.provider.happen()
